@@ -42,6 +42,12 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Use no further processes where mpiexec has started several."""
+    several = {os.environ.get(name, "1") for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")} != {"1"}
+    return 0 if several else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Install the check of shapes and types before anything of the library is imported."""

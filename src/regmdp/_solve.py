@@ -28,6 +28,7 @@ from regmdp.algorithms import (
 from regmdp.algorithms.total_reward import expand_events, expand_run, reduce_start
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.mdp.partition import together
 from regmdp.policies import check_policy, holds_actions, require_ending, require_feasible
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer, Unregularized
@@ -45,6 +46,7 @@ MAX_ITERATIONS = 1_000_000
     absolute_tol=Number(above=0.0, advice="tol=0 switches stopping off") | None,
     max_iterations=Integer(0) | None,
 )
+@together
 def solve(
     mdp: MDP,
     regularizer: Regularizer | None = None,

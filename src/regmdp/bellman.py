@@ -21,7 +21,6 @@ from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Bool, Float, array_namespace, assign
 from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.parameters import ArrayOf, Instance, checked
@@ -96,19 +95,39 @@ class Block(NamedTuple):
 Result = TypeVar("Result")
 
 
-def map_blocks(
-    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], work: Callable[[Block], Result]
-) -> list[Result]:
-    """(S,) value -> the results of a function of its action values, block by block.
+def visit_blocks(
+    mdp: MDP,
+    regularizer: Regularizer,
+    value: Float[Array, " S"],
+    work: Callable[[Block], object],
+    *vectors: np.ndarray,
+) -> None:
+    """(S,) value -> calls of a function with its action values, block by block.
 
-    Several threads call the function, so it must not depend on the order of the blocks, and must
-    write only the entries of its own states.
+    Args:
+        mdp: The model.
+        regularizer: The regularizer.
+        value: (S,) value.
+        work: The function. Several threads call it, so it must not depend on the order of the
+            blocks, and must write only the entries of its own states.
+        vectors: The (S,) arrays that it writes. Several processes may share the blocks; what is
+            written in an array that is not named here stays with its process.
     """
-    transitions = mdp.transitions
-    return threads.parallel_map(
-        transitions.blocks,
-        lambda states: work(make_block(mdp, regularizer, value, states)),
-        shared=transitions.shared,
+    mdp.transitions.visit_blocks(
+        lambda states: work(make_block(mdp, regularizer, value, states)), *vectors
+    )
+
+
+def map_blocks(
+    mdp: MDP,
+    regularizer: Regularizer,
+    value: Float[Array, " S"],
+    work: Callable[[Block], Result],
+    *vectors: np.ndarray,
+) -> list[Result]:
+    """Do what :func:`visit_blocks` does, and return the results of the function, in order."""
+    return mdp.transitions.map_blocks(
+        lambda states: work(make_block(mdp, regularizer, value, states)), *vectors
     )
 
 
@@ -142,8 +161,9 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
         >>> rm.bellman.q_values(rm.models.bandit(), np.zeros(1))
         array([[1. , 0.9, 0.1]])
     """
-    q = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    map_blocks(mdp, Unregularized(), value, lambda block: assign(block.states, (q, block.q)))
+    table = mdp.partition.new_table()
+    visit_blocks(mdp, Unregularized(), value, lambda block: assign(block.states, (table, block.q)))
+    q = np.asarray(table)
     if not mdp.all_available:
         q[~mdp.available] = -np.inf
     return q
@@ -160,14 +180,11 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
                [1., 4.],
                [1., 4.]])
     """
-    out = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    transitions = mdp.transitions
-    threads.parallel_map(
-        transitions.blocks,
-        lambda states: assign(states, (out, transitions.matvec(value, states))),
-        shared=transitions.shared,
+    out, transitions = mdp.partition.new_table(), mdp.transitions
+    transitions.visit_blocks(
+        lambda states: assign(states, (out, transitions.matvec(value, states)))
     )
-    return out
+    return np.asarray(out)
 
 
 @checked(mdp=MODEL, weights=ArrayOf("S A", minimum=-LARGE_ROOT, maximum=LARGE_ROOT))
@@ -182,12 +199,9 @@ def next_state_weights(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarr
         array([3., 1., 2.])
     """
     transitions = mdp.transitions
-    parts = threads.parallel_map(
-        transitions.blocks,
-        lambda states: transitions.rmatvec(weights[states], states),
-        shared=transitions.shared,
+    return transitions.partition.add_up(
+        lambda states: transitions.rmatvec(weights[states], states), shared=transitions.shared
     )
-    return np.sum(parts, axis=0)
 
 
 @checked(mdp=MODEL, regularizer=REGULARIZER | None, value=VALUE)
@@ -206,11 +220,12 @@ def backup(
     """
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    map_blocks(
+    visit_blocks(
         mdp,
         regularizer,
         value,
         lambda block: assign(block.states, (out, block.maximum())),
+        out,
     )
     return out
 
@@ -219,7 +234,9 @@ def backup(
 def backup_of_zero(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
     """Return (S,) T 0, the largest regularized reward of one step, without reading transitions."""
     out = np.empty(mdp.n_states)
-    _map_reward_blocks(mdp, regularizer, lambda block: assign(block.states, (out, block.maximum())))
+    _visit_reward_blocks(
+        mdp, regularizer, lambda block: assign(block.states, (out, block.maximum())), out
+    )
     return out
 
 
@@ -257,7 +274,7 @@ def improve(
     best = np.empty(mdp.n_states)
     if isinstance(regularizer, Unregularized):
         actions = np.empty(mdp.n_states, dtype=np.int32)
-        map_blocks(
+        visit_blocks(
             mdp,
             regularizer,
             value,
@@ -265,15 +282,18 @@ def improve(
                 block.states,
                 *zip((best, actions), regularizer.best(block.q, block.available), strict=True),
             ),
+            best,
+            actions,
         )
         # it has the part of NumPy's interface that users of a policy need
         return best, cast("Array", DeterministicPolicy(actions, mdp.n_actions))
-    policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    map_blocks(
+    policy = mdp.partition.new_table()
+    visit_blocks(
         mdp,
         regularizer,
         value,
         lambda block: assign(block.states, (best, block.maximum()), (policy, block.maximiser())),
+        best,
     )
     return best, policy
 
@@ -288,11 +308,12 @@ def policy_backup(
     """(S, A) policy π and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h(π) is infinite."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    map_blocks(
+    visit_blocks(
         mdp,
         regularizer,
         value,
         lambda block: assign(block.states, (out, block.policy_value(policy))),
+        out,
     )
     return out
 
@@ -413,19 +434,24 @@ def expected_rewards(
     """(S, A) policy -> (S,) regularized reward of one step, ⟨π, r⟩ - τ h(π)."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    _map_reward_blocks(
-        mdp, regularizer, lambda block: assign(block.states, (out, block.policy_value(policy)))
+    _visit_reward_blocks(
+        mdp,
+        regularizer,
+        lambda block: assign(block.states, (out, block.policy_value(policy))),
+        out,
     )
     return out
 
 
-def _map_reward_blocks(mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None]) -> None:
-    """Call a function of the blocks whose action values are the rewards of one step."""
-    transitions = mdp.transitions
-    threads.parallel_map(
-        transitions.blocks,
-        lambda states: work(_make_reward_block(mdp, regularizer, states)),
-        shared=transitions.shared,
+def _visit_reward_blocks(
+    mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None], vector: np.ndarray
+) -> None:
+    """Call a function with the blocks whose action values are the rewards of one step.
+
+    It writes an (S,) vector.
+    """
+    mdp.transitions.visit_blocks(
+        lambda states: work(_make_reward_block(mdp, regularizer, states)), vector
     )
 
 

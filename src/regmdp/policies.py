@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal import threads
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, block_sum
 from regmdp._internal.checks import describe_first
@@ -20,8 +19,9 @@ from regmdp._internal.errors import (
 from regmdp._internal.parameters import ArrayOf, Instance, Kind, checked
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.mdp.rank_table import RankTable
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
-from regmdp.mdp.transitions import needs_threads, state_blocks
+from regmdp.mdp.transitions import needs_threads
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = [
@@ -48,11 +48,11 @@ class PolicyRowsOf(Kind):
         return isinstance(value, DeterministicPolicy) or ArrayOf("S A").matches(value)
 
     def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
-        if isinstance(value, DeterministicPolicy) and value.shape == (
-            model.n_states,
-            model.n_actions,
-        ):
+        shape = model.n_states, model.n_actions
+        if isinstance(value, DeterministicPolicy) and value.shape == shape:
             return value
+        if isinstance(value, RankTable) and value.shape == shape and not model.partition.alone:
+            return model.partition.own_table(value)
         policy = ArrayOf("S A", minimum=0.0).check(name, value, model, PolicyError)
         with np.errstate(over="ignore"):
             sums = policy.sum(axis=1)
@@ -93,8 +93,9 @@ def uniform_policy(
         and regularizer.probability_bounds is None
         and regularizer.domain(None) is None
     ):
-        return np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions, order="F")
-    return np.asfortranarray(regularizer.centre(mdp.available))
+        return mdp.partition.full_table(1.0 / mdp.n_actions)
+    own = mdp.partition.rows
+    return mdp.partition.join_rows(regularizer.at(own).centre(mdp.available[own]))
 
 
 def permitted(mdp: DecisionProcess, regularizer: Regularizer | None) -> np.ndarray:
@@ -119,24 +120,34 @@ def check_policy(
     Raises:
         PolicyError: if it is not a policy of this model.
     """
-    shape = (mdp.n_states, mdp.n_actions)
-    live = ~mdp.terminal
+    partition = mdp.partition
     if isinstance(policy, DeterministicPolicy):
-        policy = np.asarray(_read_actions(mdp, policy.actions))
+        found = partition.own_table(_read_actions(mdp, policy.actions))
+    elif isinstance(policy, RankTable) and not partition.alone:
+        found = partition.own_table(policy).copy_own()
     elif holds_actions(policy):
         actions = check_array("the policy", policy, "integer", error=PolicyError)
-        policy = np.asarray(_read_actions(mdp, actions))
+        found = partition.own_table(_read_actions(mdp, actions))
     else:
-        policy = _read_probabilities(mdp, policy)
-    blocks = state_blocks(*shape)
-    if all(
-        threads.parallel_map(
-            blocks,
-            lambda states: _normalise_rows(mdp, regularizer, policy, states),
-            shared=needs_threads(policy.size),
-        )
-    ):
-        return policy
+        found = partition.own_table(_read_probabilities(mdp, policy))
+    valid = partition.map(
+        lambda states: _normalise_rows(mdp, regularizer, found, states),
+        shared=needs_threads(mdp.n_states * mdp.n_actions),
+    )
+    if not all(valid):
+        _refuse_policy(mdp, np.asarray(found), regularizer)
+    return found
+
+
+def _refuse_policy(
+    mdp: DecisionProcess, policy: Float[np.ndarray, "S A"], regularizer: Regularizer | None
+) -> None:
+    """Say what is wrong with a policy of which some block of rows is invalid.
+
+    Raises:
+        PolicyError: naming the first place.
+    """
+    live = ~mdp.terminal
     _require_none(mdp, ~((policy >= 0) & np.isfinite(policy)), policy, "which is not a probability")
     _require_none(mdp, (policy > 0) & ~mdp.available, policy, "but that action is not available")
     if regularizer is not None:

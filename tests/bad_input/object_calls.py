@@ -146,6 +146,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
     "regmdp.io.save_model": lambda: {"mdp": model(), "path": Path("saved.npz")},
     "regmdp.io.load_model": lambda: {"path": model_file(), "normalize": False},
     "regmdp.io.save_mapped": lambda: {"mdp": model(), "path": fresh("folder")},
+    "regmdp.io.open_distributed": lambda: {"path": model_folder(), "verify": False},
     "regmdp.io.open_mapped": lambda: {"path": model_folder(), "verify": False},
     "regmdp.io.read_model": lambda: {
         "path": model_file(),

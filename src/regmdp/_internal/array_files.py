@@ -10,15 +10,16 @@ import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from regmdp._internal.arrays import freeze
+from regmdp._internal.communicator import ALONE, Communicator
 from regmdp._internal.errors import FormatError, RegmdpError
 from regmdp._internal.files import replace_atomically, require_file
 from regmdp._internal.memory import require_memory
@@ -39,6 +40,26 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
+
+
+@runtime_checkable
+class RowSource(Protocol):
+    """An array that is written row by row, as it is not whole in any process.
+
+    Attributes:
+        shape: The shape.
+        dtype: The type of the entries.
+        communicator: The processes that have rows of it.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    communicator: Communicator
+
+    def iterate_rows(self) -> Iterator[np.ndarray]:
+        """Iterate over runs of rows, in order, in the first process; the others send theirs."""
+        ...
+
 
 #: Version of the layout; a reader refuses a newer one.
 FORMAT = 1
@@ -210,14 +231,36 @@ def _write_archive(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+                if isinstance(array, RowSource):
+                    _write_rows(array, member)
+                else:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+
+
+def _write_rows(source: RowSource, file: IO[bytes]) -> None:
+    """Write a ``.npy`` file row by row."""
+    header = {"descr": source.dtype.str, "fortran_order": False, "shape": source.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for rows in source.iterate_rows():
+        file.write(np.ascontiguousarray(rows).data.cast("B"))
 
 
 def write_arrays(
     path: str | PathLike[str], kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
 ) -> None:
-    """Write named arrays and a mapping that JSON can hold as a file of this kind."""
-    replace_atomically(path, make_arrays_writer(kind, arrays, meta))
+    """Write named arrays and a mapping that JSON can hold as a file of this kind.
+
+    If several processes have the rows of an array, all of them call this, and the first one writes.
+    """
+    sources = [array for array in arrays.values() if isinstance(array, RowSource)]
+    communicator = sources[0].communicator if sources else ALONE
+    with communicator.session():
+        if communicator.leads:
+            replace_atomically(path, make_arrays_writer(kind, arrays, meta))
+            return
+        for source in (*sources, *sources):  # rows are read for the digest, and to be written
+            for _ in source.iterate_rows():
+                pass
 
 
 def make_arrays_writer(
@@ -227,7 +270,10 @@ def make_arrays_writer(
 
     The file holds a SHA-256 of its content, which :func:`read_arrays` compares.
     """
-    content = {name: np.asarray(array) for name, array in arrays.items()}
+    content = {
+        name: array if isinstance(array, RowSource) else np.asarray(array)
+        for name, array in arrays.items()
+    }
     header = {"kind": kind, "format": FORMAT, **meta}
     header[DIGEST] = _compute_digest(content, header)
     return partial(_write_archive, {**content, META: np.array(json.dumps(header))})
@@ -265,13 +311,15 @@ def read_arrays(
     return arrays, meta
 
 
-def _compute_digest(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> str:
+def _compute_digest(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
     """Return a SHA-256 of arrays, their names, types and shapes, and of a mapping."""
     digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+        parts = array.iterate_rows() if isinstance(array, RowSource) else [array]
+        for part in parts:
+            digest.update(np.ascontiguousarray(part).data.cast("B") if part.size else b"")
     return digest.hexdigest()
 
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float, freeze, freeze_fields
+from regmdp._internal.arrays import (
+    UNIT_ROUNDOFF,
+    Array,
+    ArrayLike,
+    Float,
+    freeze,
+    freeze_fields,
+    read_only,
+)
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import (
     CertificateError,
@@ -333,7 +341,9 @@ class _Monitor:
         """Return the policy of an iterate, with its certificate."""
         if self._certified is None or self._certified[0] is not state:
             policy = self._algorithm.policy(self._mdp, self._regularizer, state)
-            found = check_and_certify(self._mdp, self._regularizer, policy, state.value)
+            # what several processes certify together is one value, to the last bit
+            value = self._mdp.partition.communicator.first("value", lambda: state.value)
+            found = check_and_certify(self._mdp, self._regularizer, policy, value)
             self._certified = (state, *found)
         return self._certified[1:]
 
@@ -390,7 +400,7 @@ def iterate(
     With a tolerance of 0 exactly ``max_iterations`` iterations are made. A KeyboardInterrupt,
     during an iteration or in a callback, ends the run with the last complete iterate.
     """
-    proceed = as_callback(callback)
+    proceed = mdp.partition.communicator.lead(as_callback(callback))
     monitor = _Monitor(mdp, regularizer, algorithm, tolerance, max_iterations, proceed)
     first = algorithm.init(mdp, regularizer, start)
     state, status = run_loop(
@@ -407,7 +417,7 @@ def iterate(
         else state.value
     )
     history = History.from_records(monitor.records)
-    return Run(freeze(policy), freeze(value), certificate, status, history)
+    return Run(read_only(policy), freeze(value), certificate, status, history)
 
 
 def run_loop(

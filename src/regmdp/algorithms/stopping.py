@@ -15,9 +15,6 @@ from regmdp.regularizers import Regularizer
 
 __all__ = ["Stopping", "Tolerance"]
 
-#: Rewards are read in blocks of about so many numbers.
-BLOCK = 1 << 20
-
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -115,11 +112,11 @@ def find_smallest_reward(mdp: MDP, regularizer: Regularizer) -> float:
     >>> find_smallest_reward(chain, Shannon(temperature=10.0))
     3.0
     """
-    smallest = np.inf
-    rows = max(1, BLOCK // mdp.n_actions)
-    for begin in range(0, mdp.n_states, rows):
-        block = slice(begin, begin + rows)
+
+    def find_smallest(block: slice) -> float:
         sizes = np.abs(mdp.rewards[block])
         counted = mdp.available[block] & (sizes > 0.0)
-        smallest = min(smallest, float(np.min(sizes, where=counted, initial=np.inf)))
+        return float(np.min(sizes, where=counted, initial=np.inf))
+
+    smallest = min(mdp.partition.map(find_smallest, shared=False))
     return smallest if np.isfinite(smallest) else (regularizer.max_temperature or 1.0)

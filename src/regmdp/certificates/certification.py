@@ -17,6 +17,7 @@ from regmdp.certificates.episodic import episodic_bounds, policy_bounds
 from regmdp.evaluation import Exact
 from regmdp.mdp import MDP, initial_value
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.mdp.partition import together
 from regmdp.mdp.structure import find_pairs_leading_to
 from regmdp.policies import check_policy
 from regmdp.problem import Problem
@@ -26,6 +27,7 @@ from regmdp.undiscounted import reduce_model, restrict_to_policy
 __all__ = ["PolicyEvaluation", "certify", "evaluate"]
 
 
+@together
 def certify(
     mdp: MDP,
     regularizer: Regularizer | None = None,
@@ -178,6 +180,7 @@ class PolicyEvaluation:
         return html_rows("Value of a policy", [("value", value), ("bounds", width)])
 
 
+@together
 def evaluate(
     mdp: MDP,
     policy: ArrayLike | DeterministicPolicy,

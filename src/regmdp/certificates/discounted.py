@@ -180,7 +180,12 @@ def sweep_model(
     """
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
     sizes = bellman.map_blocks(
-        mdp, regularizer, value, lambda block: _sweep_block(block, policy, best, own, part_size)
+        mdp,
+        regularizer,
+        value,
+        lambda block: _sweep_block(block, policy, best, own, part_size),
+        best,
+        own,
     )
     return best, own, SweepSizes(*(np.concatenate(part) for part in zip(*sizes, strict=True)))
 

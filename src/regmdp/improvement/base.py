@@ -137,8 +137,7 @@ def improve_blockwise(
         step: The step size that the rule uses.
     """
     backup = np.empty(mdp.n_states)
-    policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    dual = np.empty_like(policy)
+    policy, dual = mdp.partition.new_table(), mdp.partition.new_table()
     map_action_values(
         mdp,
         regularizer,
@@ -148,6 +147,7 @@ def improve_blockwise(
             (backup, block.maximum()),
             *zip((policy, dual), rule(block, _find_permitted(block)), strict=True),
         ),
+        backup,
     )
     return ImprovementResult(backup, policy, dual, step)
 
@@ -163,8 +163,12 @@ def map_action_values(
     regularizer: Regularizer,
     candidate: Candidate,
     work: Callable[[Block], Result],
+    *vectors: np.ndarray,
 ) -> list[Result]:
-    """Apply a function to the action values of a candidate, block by block, in any order."""
+    """Apply a function to the action values of a candidate, block by block, in any order.
+
+    It may write (S,) vectors, which are named as for :func:`regmdp.bellman.visit_blocks`.
+    """
     if candidate.q is not None:
         return [work(block) for block in bellman.iterate_blocks(mdp, regularizer, candidate.q)]
     if not isinstance(mdp, MDP):
@@ -172,4 +176,4 @@ def map_action_values(
             "this method needs a model whose transition probabilities are known, or an evaluation "
             "from samples"
         )
-    return bellman.map_blocks(mdp, regularizer, candidate.value, work)
+    return bellman.map_blocks(mdp, regularizer, candidate.value, work, *vectors)

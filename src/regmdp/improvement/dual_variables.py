@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, Bool, Float, assign
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SolverError
 from regmdp.mdp import DecisionProcess
-from regmdp.mdp.transitions import state_blocks
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 from regmdp.regularizers.base import with_temperature
@@ -120,11 +119,22 @@ def dual_from_policy(
     if mirror.steep:
         require_interior(mdp, regularizer, policy)
     allowed = permitted(mdp, regularizer)
-    dual = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    for states in state_blocks(mdp.n_states, mdp.n_actions):
-        subgradient = mirror.at(states).subgradient(policy[states], allowed[states])
-        dual[states] = normalise_dual(np.where(allowed[states], subgradient, 0.0), allowed[states])
+    dual = mdp.partition.new_table()
+    mdp.partition.each(
+        lambda states: assign(
+            states, (dual, _find_dual(mirror.at(states), policy[states], allowed[states]))
+        ),
+        shared=False,
+    )
     return dual
+
+
+def _find_dual(
+    mirror: Regularizer, policy: Float[Array, "b A"], allowed: Bool[Array, "b A"]
+) -> Float[np.ndarray, "b A"]:
+    """Return the normalised subgradient of the mirror map at the policies of some states."""
+    subgradient = mirror.subgradient(policy, allowed)
+    return normalise_dual(np.where(allowed, subgradient, 0.0), allowed)
 
 
 def require_interior(

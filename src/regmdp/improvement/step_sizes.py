@@ -171,10 +171,9 @@ class Adaptive(StepSize):
             else candidate.dual
         )
         assert dual is not None
-        known = np.asarray(dual)
         divergence = max(
             map_action_values(
-                mdp, regularizer, candidate, lambda block: _max_divergence(block, mirror, known)
+                mdp, regularizer, candidate, lambda block: _max_divergence(block, mirror, dual)
             )
         )
         gamma = mdp.discount

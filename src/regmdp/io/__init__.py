@@ -3,7 +3,7 @@
 from regmdp.io.formats import read_model, write_model
 from regmdp.io.gymnasium_export import to_gymnasium
 from regmdp.io.gymnasium_tables import from_gymnasium, time_limit_note
-from regmdp.io.mapped import open_mapped, save_mapped
+from regmdp.io.mapped import open_distributed, open_mapped, save_mapped
 from regmdp.io.model_writer import ModelWriter
 from regmdp.io.npz import load_model, save_model
 from regmdp.io.policy_files import load_policy
@@ -26,6 +26,7 @@ __all__ = [
     "from_vector_env",
     "load_model",
     "load_policy",
+    "open_distributed",
     "open_mapped",
     "read_model",
     "save_mapped",

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from regmdp._internal.errors import FormatError
+from regmdp._internal.mpi import count_launched
 from regmdp._internal.parameters import FileName, Flag, Instance, Number, Text, checked
 from regmdp.io.cassandra import read_cassandra
 from regmdp.io.drn import read_drn, write_drn
-from regmdp.io.mapped import open_mapped, save_mapped
+from regmdp.io.mapped import open_distributed, open_mapped, save_mapped
 from regmdp.io.npz import save_model
 from regmdp.io.prism import read_combined, read_prism, write_prism
 from regmdp.io.toolbox_files import (
@@ -265,7 +266,7 @@ def read_with_notes(
         return Reading(mdp, entry.name, ())
     assert entry.read is not None
     mdp = (
-        open_mapped(path, verify=verify)
+        (open_distributed if count_launched() > 1 else open_mapped)(path, verify=verify)
         if entry.name == "mapped"
         else entry.read(Path(path), normalize=normalize)
     )

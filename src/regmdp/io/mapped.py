@@ -9,8 +9,10 @@ import numpy as np
 
 from regmdp._internal.array_files import read_array, read_array_header
 from regmdp._internal.arrays import freeze
+from regmdp._internal.communicator import ALONE, Communicator
 from regmdp._internal.errors import FormatError, InsufficientMemoryError, ModelError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.mpi import join_all
 from regmdp._internal.parameters import FileName, Flag, Instance, checked
 from regmdp.io.mapped_blocks import MappedBlocks
 from regmdp.io.mapped_layout import (
@@ -25,10 +27,11 @@ from regmdp.mdp import MDP, SparseTransitions
 from regmdp.mdp.layout_reader import read_layout
 from regmdp.mdp.model_data import ModelData, check_initial, make_space
 from regmdp.mdp.objective import read_objective
-from regmdp.mdp.transitions import StorageInfo
+from regmdp.mdp.partition import Partition
+from regmdp.mdp.transitions import StorageInfo, state_blocks
 from regmdp.mdp.validation import as_discount
 
-__all__ = ["open_mapped", "save_mapped"]
+__all__ = ["open_distributed", "open_mapped", "save_mapped"]
 
 
 @checked(ModelError, mdp=Instance(MDP), path=FileName())
@@ -90,30 +93,81 @@ def open_mapped(path: str | PathLike[str], *, verify: bool = False) -> MDP:
         FormatError: if the folder is incomplete, damaged, or not a mapped model.
         FileNotFoundError: if there is no such folder.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
-    try:
-        mdp, blocks = _open(folder)
-    except InsufficientMemoryError:
-        raise
-    except (ModelError, KeyError, TypeError, ValueError, OSError) as error:
-        raise FormatError(f"{folder} is not a mapped model, or it is damaged: {error}") from error
+    mdp, blocks = _open_folder(Path(path), ALONE)
     if verify:
         blocks.check_all()
     return mdp
 
 
-def _open(folder: Path) -> tuple[MDP, MappedBlocks]:
+@checked(ModelError, path=FileName(), verify=Flag())
+def open_distributed(path: str | PathLike[str], *, verify: bool = False) -> MDP:
+    """Open a mapped model in all processes that MPI has started, each of which works on its part.
+
+    All processes call it, with the same folder, and then run the same program. Each owns a run of
+    blocks of rows, and maps only those; all of them hold whole (S,) values and bounds. An (S, A)
+    policy stays with the processes that own its rows: NumPy reads it as the whole array, which all
+    processes then have to do together. Callbacks run in the first process, which alone writes
+    files. An error in one process, or Ctrl-C, ends the work of all of them in the same way.
+
+    Results have the same bits as those of one process, whatever their number. It needs mpi4py, from
+    the extra ``mpi``. Without ``mpiexec`` there is one process, and the model is that of
+    :func:`open_mapped`.
+
+    An undiscounted model is looked at as a graph, for which each process reads all rows.
+
+    Args:
+        path: The folder, which all processes can read.
+        verify: Whether all blocks are checked when the model is opened, each by its owner.
+
+    Returns:
+        The model.
+
+    Raises:
+        FormatError: if the folder is incomplete, damaged, or not a mapped model.
+        FileNotFoundError: if there is no such folder.
+        MissingExtraError: if mpi4py is not installed, or finds no MPI.
+
+    Examples:
+        >>> import tempfile, regmdp as rm
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rm.io.save_mapped(rm.models.chain(5), folder + "/chain")
+        ...     mdp = rm.io.open_distributed(folder + "/chain")
+        ...     rm.solve(mdp).status.word
+        'converged'
+    """
+    communicator = join_all()
+    folder = Path(path)
+    with communicator.session():
+        mdp, blocks = _open_folder(folder, communicator)
+        if verify:
+            mdp.partition.each(blocks.check_states)
+        return mdp
+
+
+def _open_folder(folder: Path, communicator: Communicator) -> tuple[MDP, MappedBlocks]:
+    """Open a folder, with errors that name it."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    try:
+        return _open(folder, communicator)
+    except InsufficientMemoryError:
+        raise
+    except (ModelError, KeyError, TypeError, ValueError, OSError) as error:
+        raise FormatError(f"{folder} is not a mapped model, or it is damaged: {error}") from error
+
+
+def _open(folder: Path, communicator: Communicator) -> tuple[MDP, MappedBlocks]:
     """Open a model and check all but its rows."""
     description = _read_description(folder)
+    _require_same(description, communicator)
     shape = description.shape
+    partition = Partition(state_blocks(*shape), shape[1], communicator, description.stored)
     tables = {
         name: _open_table(folder / f"{name}.npy", name, shape)
         for name in TABLES
         if (folder / f"{name}.npy").exists()
     }
-    _check_tables(tables)
+    communicator.run("tables", lambda: _check_tables(tables, partition))
     available = tables.get("available", np.broadcast_to(True, shape))
     termination = tables.get("termination", np.broadcast_to(0.0, shape))
     space = make_space(available, description.state_labels, description.action_labels)
@@ -128,7 +182,13 @@ def _open(folder: Path) -> tuple[MDP, MappedBlocks]:
         space,
         as_discount(description.discount),
         check_initial(space, initial),
-        SparseTransitions(blocks, *shape, info=info, storage="mapped"),
+        SparseTransitions(
+            blocks,
+            *shape,
+            info=info,
+            storage="mapped" if partition.alone else "distributed",
+            partition=partition,
+        ),
         tables["rewards"],
         termination,
         description.mass_error,
@@ -168,15 +228,34 @@ def _open_table(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
     return freeze(np.asarray(table))
 
 
-def _check_tables(tables: dict[str, np.ndarray]) -> None:
-    """Check that the entries of the (S, A) arrays are what they should be."""
-    if not np.isfinite(tables["rewards"]).all():
-        raise ValueError("rewards.npy has entries that are not finite")
-    if "termination" in tables:
-        ends = tables["termination"]
-        if not ((ends >= 0) & (ends <= 1)).all():
-            raise ValueError("termination.npy has entries that are not probabilities")
-    if "available" in tables and tables["available"].view(np.uint8).max() > 1:
-        raise ValueError("available.npy has entries that are neither true nor false")
-    if "available" in tables and tables["rewards"][~tables["available"]].any():
-        raise ValueError("rewards.npy has rewards of actions that do not exist")
+def _require_same(description: Description, communicator: Communicator) -> None:
+    """Check that all processes have found the same model.
+
+    Raises:
+        ValueError: if they have not; the message names the first that differs.
+    """
+    digest = communicator.first("model", lambda: description.digest)
+    others = communicator.collect("model", lambda: description.digest == digest)
+    if not all(others):
+        raise ValueError(
+            f"rank {others.index(False)} finds another model there than rank 0 "
+            f"({others.count(False)} of {len(others)} do); all of them must read the same folder"
+        )
+
+
+def _check_tables(tables: dict[str, np.ndarray], partition: Partition) -> None:
+    """Check that the entries of the (S, A) arrays are what they should be, in the own blocks."""
+    for block in partition.own:
+        rewards = tables["rewards"][block]
+        if not np.isfinite(rewards).all():
+            raise ValueError("rewards.npy has entries that are not finite")
+        if "termination" in tables:
+            ends = tables["termination"][block]
+            if not ((ends >= 0) & (ends <= 1)).all():
+                raise ValueError("termination.npy has entries that are not probabilities")
+        if "available" in tables:
+            available = tables["available"][block]
+            if available.view(np.uint8).max() > 1:
+                raise ValueError("available.npy has entries that are neither true nor false")
+            if rewards[~available].any():
+                raise ValueError("rewards.npy has rewards of actions that do not exist")

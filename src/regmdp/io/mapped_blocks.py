@@ -86,6 +86,14 @@ class MappedBlocks(Sequence[sp.csr_array]):
         shared = needs_threads(sum(self._description.stored))
         threads.parallel_map(range(len(self)), lambda number: self[number], shared=shared)
 
+    def check_states(self, states: slice) -> None:
+        """Check the block of these states now.
+
+        Raises:
+            FormatError: if it is damaged.
+        """
+        _ = self[self._blocks.index(states)]
+
     def _stat_files(self) -> list[tuple[int, int, int]]:
         """Return what changes with the files of the rows."""
         try:

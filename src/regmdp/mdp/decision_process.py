@@ -16,6 +16,8 @@ from regmdp._internal.errors import ModelError
 from regmdp._internal.parameters import Integer, checked
 from regmdp.mdp.labels import NO_LABELS, Labels
 from regmdp.mdp.layouts import Layout
+from regmdp.mdp.partition import Partition
+from regmdp.mdp.transitions import state_blocks
 
 __all__ = ["DecisionProcess", "StateActionSpace", "TiledProcess"]
 
@@ -146,6 +148,11 @@ class DecisionProcess(ABC):
     def _set_attributes(self, **attributes: object) -> None:
         """Set attributes of a new object, including one that is immutable from then on."""
         vars(self).update(attributes)
+
+    @cached_property
+    def partition(self) -> Partition:
+        """The blocks of states, and which process works on which: this one on all of them."""
+        return Partition(state_blocks(self.n_states, self.n_actions), self.n_actions)
 
     @checked(ModelError, state=Integer(0), action=Integer(0) | None)
     def describe(self, state: int, action: int | None = None) -> str:

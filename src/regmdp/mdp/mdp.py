@@ -16,6 +16,7 @@ from regmdp.mdp.digests import hash_tables
 from regmdp.mdp.goals import pursue_goal
 from regmdp.mdp.model_data import ModelData
 from regmdp.mdp.objective import GoalOptions, Objective
+from regmdp.mdp.partition import Partition
 from regmdp.mdp.transitions import Transitions
 from regmdp.mdp.validation import as_available, as_dense, as_rewards, as_rows
 
@@ -157,9 +158,16 @@ class MDP(ModelConstructors):
         )
 
     @cached_property
+    def partition(self) -> Partition:
+        """The blocks of states, and which process works on which."""
+        return self.transitions.partition
+
+    @cached_property
     def terminates(self) -> bool:
         """Whether episodes can terminate, through a terminal state or ``termination``."""
-        return bool(self.terminal.any() or np.any(self.termination > 0))
+        return bool(self.terminal.any()) or any(
+            self.partition.map(lambda block: bool(self.termination[block].any()), shared=False)
+        )
 
     @property
     def endless_value(self) -> float:
@@ -173,7 +181,11 @@ class MDP(ModelConstructors):
     @cached_property
     def reward_bound(self) -> float:
         """The largest absolute reward."""
-        return max(float(np.max(self.rewards)), -float(np.min(self.rewards)))
+        return max(
+            self.partition.map(
+                lambda block: float(np.max(np.abs(self.rewards[block]))), shared=False
+            )
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -182,7 +194,9 @@ class MDP(ModelConstructors):
         Equal models have equal digests, whether their transitions are dense, sparse or mapped, and
         after every format that holds the model. Names are not part of it.
         """
-        return self._digest(self.transitions.digest)
+        return self.partition.communicator.first(
+            "digest", lambda: self._digest(self.transitions.digest)
+        )
 
     def compute_digest(self) -> str:
         """Compute the digest from the data as they are now; it differs if they were overwritten."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy
 
-from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Float, Int, assign
+from regmdp.mdp.partition import Partition
 
 __all__ = ["PolicyRows", "StackedRows", "column_indices", "stack_rows"]
 
@@ -33,30 +33,44 @@ class PolicyRows(ABC):
 
 
 class StackedRows(PolicyRows):
-    """The rows of a matrix in blocks, on which several threads work if it is large."""
+    """The rows of a matrix in blocks, on which several threads and processes work.
+
+    Args:
+        partition: The blocks.
+        matrices: The rows of the blocks of this process.
+        shared: Whether they are so large that several threads work on them.
+    """
 
     def __init__(
-        self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array], *, shared: bool
+        self, partition: Partition, matrices: Sequence[scipy.sparse.csr_array], *, shared: bool
     ) -> None:
-        self._parts, self._shared = list(zip(blocks, matrices, strict=True)), shared
-        self.shape = (blocks[-1].stop, blocks[-1].stop)
+        self._partition, self._shared = partition, shared
+        self._parts = dict(zip((block.start for block in partition.own), matrices, strict=True))
+        self.shape = (partition.shape[0], partition.shape[0])
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
-        threads.parallel_map(
-            self._parts, lambda part: assign(part[0], (out, part[1] @ value)), shared=self._shared
+        self._partition.each(
+            lambda block: assign(block, (out, self._parts[block.start] @ value)),
+            out,
+            shared=self._shared,
         )
         return out
 
     def to_matrix(self) -> scipy.sparse.csr_array:
-        return stack_rows([matrix for _, matrix in self._parts])
+        return stack_rows(self._partition.map(lambda block: self._parts[block.start]))
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        inside = (
-            (states[(states >= block.start) & (states < block.stop)] - block.start, matrix)
-            for block, matrix in self._parts
+        return np.concatenate(
+            self._partition.map(lambda block: self._find_successors(states, block), shared=False)
         )
-        return np.concatenate([column_indices(matrix, rows) for rows, matrix in inside])
+
+    def _find_successors(
+        self, states: Int[np.ndarray, " k"], block: slice
+    ) -> Int[np.ndarray, " n"]:
+        """Return the successors of those states that are in a block."""
+        inside = states[(states >= block.start) & (states < block.stop)] - block.start
+        return column_indices(self._parts[block.start], inside)
 
 
 def column_indices(

@@ -12,6 +12,7 @@ from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Bool, Float, Int, assign
 from regmdp.mdp import transitions as base
 from regmdp.mdp.deterministic import find_actions
+from regmdp.mdp.partition import Partition
 from regmdp.mdp.policy_rows import PolicyRows, StackedRows, column_indices, stack_rows
 from regmdp.mdp.transitions import RowArrays, StorageInfo, Transitions, needs_threads, state_blocks
 
@@ -33,6 +34,8 @@ class SparseTransitions(Transitions):
         n_actions: A.
         info: What is known about the rows; by default it is computed from them.
         storage: One word for summaries.
+        partition: Which process works on which blocks; by default this one on all of them. Each
+            process can read all rows.
     """
 
     def __init__(
@@ -42,9 +45,11 @@ class SparseTransitions(Transitions):
         n_actions: int,
         info: StorageInfo | None = None,
         storage: str = "sparse",
+        partition: Partition | None = None,
     ) -> None:
         self.n_states, self.n_actions, self.storage = n_states, n_actions, storage
         self.blocks = state_blocks(n_states, n_actions)
+        self.partition = Partition(self.blocks, n_actions) if partition is None else partition
         self._matrices = matrices
         if info is None:
             for array in self.iterate_arrays():
@@ -80,14 +85,15 @@ class SparseTransitions(Transitions):
         if self.n_stored <= base.MAX_PAIRS_PER_BLOCK:
             return self.policy_matrix(policy)
         # a policy that is deterministic in the first block is so in the others
-        deterministic = find_actions(policy[self.blocks[0]]) is not None
+        deterministic = self.partition.decide(lambda block: find_actions(policy[block]) is not None)
         if not (deterministic or self._successors_overlap):
             return MixedRows(self, policy)
-        parts = self._mix_rows(policy)
-        if len(parts) == 1:
+        parts: list[scipy.sparse.csr_array] = []
+        self.partition.communicator.run("mix rows", lambda: parts.extend(self._mix_rows(policy)))
+        if len(self.blocks) == 1 and self.partition.alone:
             return parts[0]
         return StackedRows(
-            self.blocks, parts, shared=needs_threads(sum(part.nnz for part in parts))
+            self.partition, parts, shared=needs_threads(sum(part.nnz for part in parts))
         )
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
@@ -98,12 +104,14 @@ class SparseTransitions(Transitions):
                 > self.n_states**2 * probabilities.size
             ):
                 return self._dense_policy_matrix(probabilities)
-        return stack_rows(self._mix_rows(policy))
+        return stack_rows(
+            self.map_blocks(lambda block: _mix_block(self._rows_of(block), policy[block]))
+        )
 
     def _mix_rows(self, policy: Float[Array, "S A"]) -> list[scipy.sparse.csr_array]:
-        """Return the rows of the policy's matrix, block by block."""
+        """Return the rows of the policy's matrix, for each block of this process."""
         return threads.parallel_map(
-            self.blocks,
+            self.partition.own,
             lambda block: _mix_block(self._rows_of(block), policy[block]),
             shared=self.shared,
         )
@@ -111,14 +119,19 @@ class SparseTransitions(Transitions):
     def _dense_policy_matrix(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S S"]:
         """Add the weighted rows up in a dense matrix: faster if most of its entries are reached."""
         chain = np.empty((self.n_states, self.n_states))
-        for block in self.blocks:
-            matrix = self._rows_of(block)
-            size, lengths = block.stop - block.start, np.diff(matrix.indptr)
-            weights = np.repeat(policy[block].T.ravel(), lengths) * matrix.data
-            start = np.repeat(np.tile(np.arange(size) * self.n_states, self.n_actions), lengths)
-            sums = np.bincount(start + matrix.indices, weights, minlength=size * self.n_states)
-            chain[block] = sums.reshape(size, self.n_states)
+        self.partition.each(
+            lambda block: assign(block, (chain, self._add_rows(policy, block))), chain, shared=False
+        )
         return chain
+
+    def _add_rows(self, policy: Float[Array, "S A"], block: slice) -> Float[np.ndarray, "b S"]:
+        """Return the rows of the policy's matrix for the states of a block."""
+        matrix = self._rows_of(block)
+        size, lengths = block.stop - block.start, np.diff(matrix.indptr)
+        weights = np.repeat(policy[block].T.ravel(), lengths) * matrix.data
+        start = np.repeat(np.tile(np.arange(size) * self.n_states, self.n_actions), lengths)
+        sums = np.bincount(start + matrix.indices, weights, minlength=size * self.n_states)
+        return sums.reshape(size, self.n_states)
 
     @cached_property
     def _successors_overlap(self) -> bool:
@@ -134,6 +147,15 @@ class SparseTransitions(Transitions):
         return distinct <= entries // 2
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        found = self.partition.communicator.collect(
+            "successors", lambda: self._find_successors(states)
+        )
+        return np.concatenate(found)
+
+    def _find_successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        """Return the successors of those states that this process works on."""
+        own = self.partition.rows
+        states = states[(states >= own.start) & (states < own.stop)]
         parts = [np.empty(0, dtype=np.int64)]
         number = states // self.blocks[0].stop
         for block in (self.blocks[index] for index in np.unique(number)):
@@ -184,12 +206,11 @@ class MixedRows(PolicyRows):
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
         transitions, policy = self._transitions, self._policy
-        threads.parallel_map(
-            transitions.blocks,
+        transitions.visit_blocks(
             lambda block: assign(
                 block, (out, np.sum(policy[block] * transitions.matvec(value, block), axis=-1))
             ),
-            shared=transitions.shared,
+            out,
         )
         return out
 

@@ -8,8 +8,9 @@ cache. Within a block the rows are action-major: the row of (state s, action a) 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import scipy
@@ -17,6 +18,7 @@ import scipy
 from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Float, Int, assign
 from regmdp.mdp.digests import RowsHash, combine_hashes
+from regmdp.mdp.partition import Partition
 from regmdp.mdp.policy_rows import PolicyRows
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
 MAX_PAIRS_PER_BLOCK = 1 << 16
 #: Smallest number of stored probabilities for which starting other threads pays.
 MIN_ENTRIES_FOR_THREADS = 1 << 18
+
+Result = TypeVar("Result")
 
 #: (n,) probabilities other than 0, (n,) successors, and (k,) numbers of successors of k rows.
 RowArrays: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -106,6 +110,24 @@ class Transitions(ABC):
     @abstractmethod
     def shared(self) -> bool:
         """Whether several threads work on the blocks."""
+
+    @cached_property
+    def partition(self) -> Partition:
+        """Which process works on which blocks: this one on all of them."""
+        return Partition(self.blocks, self.n_actions)
+
+    def visit_blocks(self, work: Callable[[slice], object], *vectors: np.ndarray) -> None:
+        """Call a function with each block, on several threads and in all processes.
+
+        Args:
+            work: Called with a block; calls must not depend on each other.
+            vectors: (S, …) arrays of which it writes the rows of the block.
+        """
+        self.partition.each(work, *vectors, shared=self.shared)
+
+    def map_blocks(self, work: Callable[[slice], Result], *vectors: np.ndarray) -> list[Result]:
+        """Do what :meth:`visit_blocks` does, and return the results of all blocks in order."""
+        return self.partition.map(work, *vectors, shared=self.shared)
 
     @property
     def nbytes(self) -> int:
