@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_integer, show
-from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverError
+from regmdp._internal.errors import ImproperPolicyError, PolicyError, RegmdpError, SolverError
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.parameters import Integer, Number, checked
 from regmdp._internal.status import Status
@@ -25,6 +26,7 @@ from regmdp.algorithms import (
     choose,
     iterate,
 )
+from regmdp.algorithms.acyclic import CoreReport, expand_core_run, run_without_core
 from regmdp.algorithms.total_reward import expand_events, expand_run, reduce_start
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -34,6 +36,7 @@ from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.solution import Provenance, Solution
 from regmdp.undiscounted import reduce_model, require_bounded
+from regmdp.undiscounted.acyclic import find_acyclic_parts
 
 __all__ = ["check_stopping", "make_solution", "solve"]
 
@@ -104,41 +107,20 @@ def solve(
     tolerance, limit = check_stopping(tol, absolute_tol, max_iterations)
     if not (isinstance(algorithm, str) and algorithm == "auto"):
         _check_algorithm(problem, algorithm)
-    first, reason = _check_start(problem, start), ""
-    reduction = reduce_model(mdp, regularizer)
-    model, left = mdp, regularizer
-    if reduction is not None:
-        model, left = reduction.reduced, reduction.regularizer
-        first = reduce_start(reduction, first)
-        callback = expand_events(reduction, regularizer, callback)
-    require_feasible(model, left)
-    require_bounded(model, left)
-    first = _check_ending(model, first, optional=isinstance(start, Solution))
-    if isinstance(algorithm, str):
-        algorithm, first, reason = choose(model, left, first)
-    run = iterate(
-        model,
-        left,
-        algorithm,
-        start=first,
-        tolerance=tolerance,
-        max_iterations=limit,
-        callback=callback,
+    first = _check_start(problem, start)
+    task = _Task(mdp, regularizer, tolerance, limit, callback)
+    run, name, reason = (
+        task.solve_openly()
+        if isinstance(algorithm, str) and start is None
+        else task.solve(algorithm, first, optional=isinstance(start, Solution))
     )
-    if reduction is not None:
-        run = expand_run(reduction, regularizer, run)
-        met = tolerance.met_by(run.certificate, mdp, regularizer)
-        if (
-            run.status is Status.CONVERGED and not met
-        ):  # states that are not the model's were larger
-            run = replace(run, status=run.certificate.limit or Status.STALLED)
     options = {
         "tol": tolerance.relative,
         "absolute_tol": tolerance.absolute,
         "max_iterations": max_iterations,
         "start": "default" if start is None else type(start).__name__,
     }
-    return make_solution(problem, run, algorithm.name, reason, options)
+    return make_solution(problem, run, name, reason, options)
 
 
 def make_solution(
@@ -176,6 +158,114 @@ def make_solution(
         layout=mdp.layout,
         objective=mdp.objective,
     )
+
+
+#: A run, the name of the method, and why it was chosen.
+_Solved: TypeAlias = tuple[Run, str, str]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A problem, how well it is to be solved, and who watches.
+
+    Attributes:
+        mdp: The model.
+        regularizer: The regularizer.
+        tolerance: The gap to reach.
+        limit: The most iterations.
+        callback: The callbacks.
+    """
+
+    mdp: MDP
+    regularizer: Regularizer
+    tolerance: Tolerance
+    limit: int
+    callback: CallbackLike
+
+    def solve(self, algorithm: Algorithm | str, first: Start, *, optional: bool = False) -> _Solved:
+        """Run a method on what is left of the model.
+
+        Args:
+            algorithm: The method, or "auto".
+            first: Where to start.
+            optional: Whether a start that does not end the episode is ignored.
+
+        Returns:
+            The run, the name of the method, and why it was chosen.
+        """
+        reduction = reduce_model(self.mdp, self.regularizer)
+        if reduction is None:
+            return self._iterate(algorithm, first, optional=optional)
+        left = replace(
+            self,
+            mdp=reduction.reduced,
+            regularizer=reduction.regularizer,
+            callback=expand_events(reduction, self.regularizer, self.callback),
+        )
+        start = reduce_start(reduction, first)
+
+        def solve_left() -> _Solved:
+            return left._iterate(algorithm, start, optional=optional)
+
+        is_open = isinstance(algorithm, str) and start.value is None and start.policy is None
+        run, name, reason = left._solve_from_cycles(solve_left) if is_open else solve_left()
+        run = expand_run(reduction, self.regularizer, run)
+        if run.status is Status.CONVERGED and not self._met_by(run):
+            # states that are not the model's were larger
+            run = replace(run, status=run.certificate.limit or Status.STALLED)
+        return run, name, reason
+
+    def _iterate(self, algorithm: Algorithm | str, first: Start, *, optional: bool) -> _Solved:
+        """Run a method on a model of which nothing can be left out."""
+        reason = ""
+        require_feasible(self.mdp, self.regularizer)
+        require_bounded(self.mdp, self.regularizer)
+        first = _check_ending(self.mdp, first, optional=optional)
+        if isinstance(algorithm, str):
+            algorithm, first, reason = choose(self.mdp, self.regularizer, first)
+        run = iterate(
+            self.mdp,
+            self.regularizer,
+            algorithm,
+            start=first,
+            tolerance=self.tolerance,
+            max_iterations=self.limit,
+            callback=self.callback,
+        )
+        return run, algorithm.name, reason
+
+    def solve_openly(self) -> _Solved:
+        """Solve the model by a method that suits it, from its own start."""
+        return self._solve_from_cycles(lambda: self.solve("auto", Start()))
+
+    def _solve_from_cycles(self, solve_whole: Callable[[], _Solved]) -> _Solved:
+        """Solve the part of an undiscounted model that has cycles, and the rest by induction.
+
+        Where that does not pay, or does not do, the model is solved as a whole.
+        """
+        active = self.tolerance.active
+        parts = find_acyclic_parts(self.mdp, self.regularizer) if active else None
+        if parts is None:
+            return solve_whole()
+        if parts.core is None:
+            run = run_without_core(parts, self.callback)
+            found = run, "backward induction", "undiscounted, without cycles"
+        else:
+            report = CoreReport(parts, self.callback)
+            tolerance = self.tolerance.scaled(0.9)
+            part = replace(self, mdp=parts.core, tolerance=tolerance, callback=report)
+            try:
+                run, name, reason = part.solve("auto", Start())
+            except RegmdpError:  # which names states of the core
+                return solve_whole()
+            run = expand_core_run(parts, run, report.values)
+            found = run, name, f"{reason}; states outside of cycles by backward induction"
+        if run.status is Status.CONVERGED and not self._met_by(run):
+            return solve_whole()
+        return found
+
+    def _met_by(self, run: Run) -> bool:
+        return self.tolerance.met_by(run.certificate, self.mdp, self.regularizer)
 
 
 def _check_algorithm(problem: Problem, algorithm: object) -> None:

@@ -8,7 +8,7 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
-__all__ = ["backup_error", "backup_errors", "largest_relevant_reward"]
+__all__ = ["backup_error", "backup_errors", "largest_relevant_reward", "rows_sum_to_one"]
 
 
 def backup_error(
@@ -90,3 +90,11 @@ def largest_relevant_reward(
     """
     sizes = float(np.max(np.abs(backup))) + 2.0 * float(np.max(np.abs(value)))
     return min(mdp.reward_bound, sizes)
+
+
+def rows_sum_to_one(mdp: MDP) -> bool:
+    """Whether rows with their termination sum to 1 up to the rounding of their entries.
+
+    Then the difference is less than the error that every backup allows for.
+    """
+    return mdp.mass_error <= 2 * (mdp.transitions.branching + 8) * UNIT_ROUNDOFF

@@ -10,6 +10,7 @@ from tiers import tiered
 from total_reward import GAINED, LOST
 
 import regmdp as rm
+from regmdp.undiscounted import acyclic
 
 BATCH = 5
 
@@ -76,6 +77,16 @@ def test_solutions_and_verdicts_agree_with_fractions(batch):
             raise AssertionError(f"seed {seed}: {error}") from error
     assert verdicts.count(rm.Status.ROUNDING_LIMIT) <= 2
     assert verdicts.count(rm.Status.CONVERGED) >= BATCH // 2
+
+
+@pytest.mark.parametrize("batch", tiered(range(800, 1000), 1))
+def test_models_of_which_only_cycles_are_solved_by_iterations_agree_with_fractions(
+    batch, monkeypatch
+):
+    monkeypatch.setattr(acyclic, "FEW_STATES", 0)
+    monkeypatch.setattr(acyclic, "LEAST_FRACTION", 0.01)
+    for seed in range(BATCH * batch, BATCH * (batch + 1)):
+        check_model(seed)
 
 
 @pytest.mark.parametrize("batch", tiered(range(200), 1))

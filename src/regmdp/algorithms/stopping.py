@@ -61,6 +61,11 @@ class Tolerance:
             self.relative * size if self.absolute is None else self.absolute, np.shape(size)
         )
 
+    def scaled(self, factor: float) -> Tolerance:
+        """Return the tolerance multiplied by a factor."""
+        absolute = None if self.absolute is None else factor * self.absolute
+        return Tolerance(factor * self.relative, absolute)
+
     def met_by(self, certificate: Certificate, mdp: MDP, regularizer: Regularizer) -> bool:
         """Whether the gap of a certificate is within the tolerance.
 

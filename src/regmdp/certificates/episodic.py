@@ -35,6 +35,7 @@ from regmdp.mdp import MDP
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
+from regmdp.rounding import rows_sum_to_one
 from regmdp.undiscounted.gain import bound_gains
 from regmdp.undiscounted.reduction import chooses_freely
 
@@ -155,7 +156,7 @@ class _EndingPolicy:
 
         What bounds all policies that use the same pairs bounds this one.
         """
-        if not (chooses_freely(regularizer) and _rows_sum_to_one(mdp)):
+        if not (chooses_freely(regularizer) and rows_sum_to_one(mdp)):
             return lower, upper
         used = mdp.with_available(self.policy > 0)
         if _is_loose(-self.value, -lower):
@@ -174,7 +175,7 @@ def _find_upper_bound(
     # policy iteration removes the error of the candidate, so the bonus has to cover only rounding
     least = sweep_error(mdp, regularizer, ending.value) + _mass_slack(mdp, ending.value)
     lifts = chooses_freely(regularizer) and regularizer.domain(None) is None
-    lifts = lifts and _rows_sum_to_one(mdp)
+    lifts = lifts and rows_sum_to_one(mdp)
     widenings = WIDENINGS
     if lifts:
         rise = _expected_rise(mdp, regularizer, ending, WIDENINGS[0] * least)
@@ -273,14 +274,6 @@ def _mass_slack(model: MDP, upper: Float[np.ndarray, " S"]) -> float:
     before, and a negative U grows with it.
     """
     return model.mass_error * max(0.0, -float(upper.min()))
-
-
-def _rows_sum_to_one(mdp: MDP) -> bool:
-    """Whether rows with their termination sum to 1 up to the rounding of their entries.
-
-    Then the difference is less than the error that every backup allows for.
-    """
-    return mdp.mass_error <= 2 * (mdp.transitions.branching + 8) * UNIT_ROUNDOFF
 
 
 def _never_ending_loses(mdp: MDP, regularizer: Regularizer) -> bool:

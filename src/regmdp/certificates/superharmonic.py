@@ -23,7 +23,7 @@ import scipy
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, Int
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import pick_distinct, rows_of
+from regmdp.mdp.structure import find_entries, pick_distinct, rows_of
 from regmdp.regularizers import Unregularized
 from regmdp.rounding import backup_error
 
@@ -172,7 +172,7 @@ class _Gains:
         """Return (n,) the largest gain of some states that are not terminal, rounded up."""
         n_actions = self._shape[1]
         pairs = (states[:, None] * n_actions + np.arange(n_actions)).ravel()
-        entries, lengths = _find_entries(self._rows.indptr, pairs)
+        entries, lengths = find_entries(self._rows.indptr, pairs)
         own = upper[states][:, None]
         change = upper[self._rows.indices[entries]] - np.repeat(np.repeat(own, n_actions), lengths)
         share = self._rows.data[entries] * change
@@ -201,20 +201,8 @@ class _Gains:
 
     def find_predecessors(self, states: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
         """Return the states from which some pair may lead to one of these."""
-        entries, _ = _find_entries(self._into.indptr, states)
+        entries, _ = find_entries(self._into.indptr, states)
         return pick_distinct(self._into.indices[entries], self._place)
-
-
-def _find_entries(
-    pointers: Int[np.ndarray, " p"], rows: Int[np.ndarray, " n"]
-) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " n"]]:
-    """Return the positions of all entries of some rows, row by row, and how many each has."""
-    starts = pointers[rows]
-    lengths = pointers[rows + 1] - starts
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if ends.size else 0) + np.repeat(
-        starts - ends + lengths, lengths
-    ), lengths
 
 
 def _reduce(

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SingularError, SolverError
 from regmdp._internal.user_code import user_methods
+from regmdp.evaluation.elimination_order import Cycles
 from regmdp.mdp import MDP
 from regmdp.mdp.policy_rows import PolicyRows
 from regmdp.regularizers import Regularizer
@@ -48,6 +50,11 @@ class Chain:
     def matrix(self) -> Array:
         """(S, S) transition matrix P_π, dense or a CSR array."""
         return self.rows.to_matrix() if isinstance(self.rows, PolicyRows) else self.rows
+
+    @cached_property
+    def cycles(self) -> Cycles:
+        """Where a sparse chain has cycles."""
+        return Cycles(scipy.sparse.csr_array(self.matrix))
 
     @property
     def n_states(self) -> int:

@@ -15,7 +15,7 @@ from regmdp._internal.errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.elimination_order import find_elimination_order, superlu_options
 from regmdp.evaluation.linear import LinearEvaluation, System
-from regmdp.mdp.policy_rows import PolicyRows, column_indices
+from regmdp.mdp.policy_rows import PolicyRows, StackedRows, column_indices
 from regmdp.mdp.structure import count_reachable
 
 __all__ = ["Direct", "is_fast_to_factorize"]
@@ -28,6 +28,8 @@ MAX_DIAGONALS = 32
 #: Steps of a search for reachable states, and the number of states that marks fast growth: in a
 #: plane, one square per step, fewer than twice as many are reached.
 SEARCH_STEPS, MAX_REACHED = 20, 1000
+#: Largest number of states on cycles and between them that are eliminated whatever their graph is.
+MAX_CORE_SIZE = 2500
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class _SparseFactor(_Factor):
             scipy.sparse.eye_array(chain.matrix.shape[0], format="csc")
             - chain.discount * chain.matrix
         )
-        self._order = find_elimination_order(chain.matrix)
+        self._order = find_elimination_order(scipy.sparse.csr_array(chain.matrix), chain.cycles)
         if self._order is not None:
             matrix = matrix[self._order][:, self._order]
         options = superlu_options(chain.matrix, ordered=self._order is not None)
@@ -181,14 +183,18 @@ def is_fast_to_factorize(chain: Chain) -> bool:
 
     Its time depends on the fill-in, and that on how fast the number of states within reach grows
     with the number j of steps: along a line as j; in a plane as j², where nested dissection leaves
-    little more than n log n entries; on a random graph exponentially.
+    little more than n log n entries; on a random graph exponentially. Only states on cycles
+    and between them fill in, so it is fast, too, if these are few, as in many protocols.
     """
     n, rows = chain.n_states, chain.rows
     if not scipy.sparse.issparse(rows) and not isinstance(rows, PolicyRows):
         return n <= MAX_DENSE_STATES
     if is_narrow(chain):
         return True
-    return all(
+    grows_slowly = all(
         count_reachable(_make_successors(rows), n, start, SEARCH_STEPS, MAX_REACHED) < MAX_REACHED
         for start in (n // 3, 2 * n // 3)
     )
+    # it takes longer to merge rows than to multiply by them
+    merged = not isinstance(rows, PolicyRows) or isinstance(rows, StackedRows)
+    return grows_slowly or (merged and chain.cycles.are_within(MAX_CORE_SIZE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import scipy
 
 from regmdp._internal.arrays import Bool, Int
 
-__all__ = ["find_elimination_order", "superlu_options"]
+__all__ = ["Cycles", "find_elimination_order", "superlu_options"]
 
 
 def superlu_options(matrix: scipy.sparse.sparray, *, ordered: bool) -> dict[str, Any]:
@@ -35,7 +36,47 @@ def superlu_options(matrix: scipy.sparse.sparray, *, ordered: bool) -> dict[str,
     }
 
 
-def find_elimination_order(matrix: scipy.sparse.sparray) -> Int[np.ndarray, " S"] | None:
+class Cycles:
+    """Where a sparse chain has cycles; loops of one state do not count.
+
+    Args:
+        rows: (S, S) the chain.
+
+    Attributes:
+        label: (S,) number of the strongly connected component of each state.
+        on_cycle: (S,) mask of the states on a cycle.
+    """
+
+    def __init__(self, rows: scipy.sparse.csr_array) -> None:
+        from scipy.sparse.csgraph import connected_components  # slow to import
+
+        self._rows = rows
+        _, self.label = connected_components(rows, directed=True, connection="strong")
+        self.on_cycle = np.bincount(self.label)[self.label] > 1
+
+    @cached_property
+    def before(self) -> Bool[np.ndarray, " S"]:
+        """(S,) mask of the states from which a cycle is reached."""
+        if not self.on_cycle.any():
+            return self.on_cycle
+        return _find_reachable(scipy.sparse.csr_array(self._rows.T), self.on_cycle)
+
+    @cached_property
+    def core(self) -> Bool[np.ndarray, " S"]:
+        """(S,) mask of those that a cycle reaches, too."""
+        if not self.on_cycle.any():
+            return self.on_cycle
+        return self.before & _find_reachable(self._rows, self.on_cycle)
+
+    def are_within(self, size: int) -> bool:
+        """Whether at most so many states are on cycles or between them."""
+        on_cycle = np.count_nonzero(self.on_cycle) <= size
+        return bool(on_cycle and np.count_nonzero(self.core) <= size)
+
+
+def find_elimination_order(
+    rows: scipy.sparse.csr_array, cycles: Cycles
+) -> Int[np.ndarray, " S"] | None:
     """Return the order of elimination of a (S, S) sparse chain, if its cycles tell most of it.
 
     A state without a successor that is left, or without a predecessor, is eliminated without
@@ -43,20 +84,14 @@ def find_elimination_order(matrix: scipy.sparse.sparray) -> Int[np.ndarray, " S"
     those that no cycle reaches, the first ones first; and the others by minimum degree. None if
     these are more than half.
     """
-    from scipy.sparse.csgraph import connected_components  # slow to import
-
-    rows = scipy.sparse.csr_array(matrix)
-    _, label = connected_components(rows, directed=True, connection="strong")
-    in_cycle = np.bincount(label)[label] > 1
-    before = _find_reachable(scipy.sparse.csr_array(rows.T), in_cycle)
-    core = before & _find_reachable(rows, in_cycle)
+    label, before, core = cycles.label, cycles.before, cycles.core
     ahead = label[rows.indices] - np.repeat(label, np.diff(rows.indptr))
     if 2 * np.count_nonzero(core) > core.size or ahead.max(initial=0) > 0:
         return None  # (successors have lower labels, as the search completes them first)
     place = np.where(before, -label, label)
     if core.any():
         place[core] = _order_by_degree(rows[core][:, core])
-    return np.lexsort((place, before.astype(np.int8) + core))
+    return np.argsort(place + 2 * core.size * (before.astype(np.int64) + core))
 
 
 def _find_reachable(

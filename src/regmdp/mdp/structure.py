@@ -21,6 +21,7 @@ __all__ = [
     "EndComponents",
     "count_reachable",
     "find_end_components",
+    "find_entries",
     "find_non_terminating_states",
     "find_pairs_leading_to",
     "find_states_reaching",
@@ -28,6 +29,7 @@ __all__ = [
     "find_terminating_policy",
     "pick_distinct",
     "rows_of",
+    "state_graph",
 ]
 
 #: The rows of models whose graph was looked at, as they are looked at several times.
@@ -47,6 +49,18 @@ def pick_distinct(
     own = np.arange(numbers.size)
     place[numbers] = own
     return numbers[place[numbers] == own]
+
+
+def find_entries(
+    pointers: Int[np.ndarray, " p"], rows: Int[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " n"]]:
+    """Return the positions of all entries of some rows, row by row, and how many each has."""
+    starts = pointers[rows]
+    lengths = pointers[rows + 1] - starts
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if ends.size else 0) + np.repeat(
+        starts - ends + lengths, lengths
+    ), lengths
 
 
 def count_reachable(
@@ -181,7 +195,7 @@ def find_states_reaching(
     mdp: MDP, allowed: Bool[Array, "S A"], targets: Bool[np.ndarray, " S"]
 ) -> Bool[np.ndarray, " S"]:
     """Return (S,) bool: the states from which allowed pairs may lead to one of the targets."""
-    graph = _state_graph(rows_of(mdp), np.asarray(allowed))
+    graph = state_graph(rows_of(mdp), np.asarray(allowed))
     return _search_from(graph, targets)[0]
 
 
@@ -196,7 +210,7 @@ def _search_back(
     leads_out = mdp.terminal | (allowed & (np.asarray(mdp.termination) > 0)).any(axis=1)
     if ends is not None:
         leads_out = leads_out | ends
-    return _search_from(_state_graph(rows_of(mdp), allowed), leads_out)
+    return _search_from(state_graph(rows_of(mdp), allowed), leads_out)
 
 
 def _search_from(
@@ -229,7 +243,7 @@ def rows_of(mdp: MDP) -> scipy.sparse.csr_array:
     return _ROWS[mdp.transitions]
 
 
-def _state_graph(
+def state_graph(
     rows: scipy.sparse.csr_array, allowed: Bool[np.ndarray, "S A"]
 ) -> scipy.sparse.csr_array:
     """(S, S) graph with an edge where an allowed pair leads with positive probability."""
@@ -280,7 +294,7 @@ def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
         if not alive.any():
             return EndComponents(np.full(n_states, -1), alive, 0)
         _, label = connected_components(
-            _state_graph(rows, alive), directed=True, connection="strong"
+            state_graph(rows, alive), directed=True, connection="strong"
         )
         leaves = np.zeros(alive.size, dtype=np.bool_)
         leaves[pair[label[pair // n_actions] != label[rows.indices]]] = True
