@@ -12,6 +12,7 @@ from regmdp.mdp.structure import (
     find_end_components,
     find_non_terminating_states,
     find_terminating_policy,
+    label_strong_components,
 )
 
 SEEDS = range(150)
@@ -188,3 +189,27 @@ def test_components_with_several_actions_inside_are_counted_once():
     assert components.count == 2
     assert not components.pairs[0, 2]
     assert components.pairs.sum() == 17
+
+
+def closure(edges):
+    """(S, S) bool: which states are reached from which."""
+    closed = edges | np.eye(edges.shape[0], dtype=bool)
+    for _ in range(6):  # 2^6 steps
+        closed = closed @ closed
+    return closed
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_components_of_graphs_with_edges_several_times(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 40))
+    targets = rng.integers(0, n, 3 * n)
+    graph = sp.csr_array(
+        (np.ones(3 * n, dtype=bool), targets, np.arange(0, 3 * n + 1, 3)), shape=(n, n)
+    )
+    edges = np.zeros((n, n), dtype=bool)
+    edges[np.repeat(np.arange(n), 3), targets] = True
+    there = closure(edges)
+    label = label_strong_components(graph)
+    np.testing.assert_array_equal(label[:, None] == label, there & there.T)
+    assert np.all(label[targets] <= np.repeat(label, 3))

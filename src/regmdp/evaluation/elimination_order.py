@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 
 from regmdp._internal.arrays import Bool, Int
+from regmdp.mdp.structure import label_strong_components
 
 __all__ = ["Cycles", "find_elimination_order", "superlu_options"]
 
@@ -48,10 +49,8 @@ class Cycles:
     """
 
     def __init__(self, rows: scipy.sparse.csr_array) -> None:
-        from scipy.sparse.csgraph import connected_components  # slow to import
-
         self._rows = rows
-        _, self.label = connected_components(rows, directed=True, connection="strong")
+        self.label = label_strong_components(rows)
         self.on_cycle = np.bincount(self.label)[self.label] > 1
 
     @cached_property

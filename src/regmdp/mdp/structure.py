@@ -27,6 +27,7 @@ __all__ = [
     "find_states_reaching",
     "find_surely_ending_pairs",
     "find_terminating_policy",
+    "label_strong_components",
     "pick_distinct",
     "rows_of",
     "state_graph",
@@ -258,6 +259,23 @@ def state_graph(
     )
 
 
+def label_strong_components(graph: scipy.sparse.csr_array) -> Int[np.ndarray, " S"]:
+    """Return (S,) numbers of the strongly connected components, each after all it leads to.
+
+    Args:
+        graph: (S, S) its edges, not to be written to. Zeros are edges, too.
+    """
+    # slow to import
+    from scipy.sparse.csgraph import connected_components
+
+    if not graph.has_canonical_format:
+        # with an edge twice, SciPy's search finds other components, or does not end, unless it
+        # converts the numbers of the graph first
+        graph = graph.copy()
+        graph.sum_duplicates()
+    return connected_components(graph, directed=True, connection="strong")[1]
+
+
 @dataclass(frozen=True)
 class EndComponents:
     """Maximal end components: sets of states that some policy never leaves, without terminating.
@@ -279,9 +297,6 @@ def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     Strongly connected components are computed repeatedly, each time without the pairs that may
     leave theirs, until no pair does (de Alfaro 1997, chapter 3).
     """
-    # slow to import, and needed for undiscounted models only
-    from scipy.sparse.csgraph import connected_components
-
     n_states, n_actions = mdp.n_states, mdp.n_actions
     alive = np.array(np.asarray(allowed) & (np.asarray(mdp.termination) == 0), order="C")
     if not alive.any():
@@ -293,9 +308,7 @@ def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
         _remove_dead_ends(alive, into)
         if not alive.any():
             return EndComponents(np.full(n_states, -1), alive, 0)
-        _, label = connected_components(
-            state_graph(rows, alive), directed=True, connection="strong"
-        )
+        label = label_strong_components(state_graph(rows, alive))
         leaves = np.zeros(alive.size, dtype=np.bool_)
         leaves[pair[label[pair // n_actions] != label[rows.indices]]] = True
         leaves = leaves.reshape(alive.shape) & alive
