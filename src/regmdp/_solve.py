@@ -9,6 +9,7 @@ from functools import cache
 from typing import Literal, TypeAlias
 
 import numpy as np
+import scipy
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
@@ -31,7 +32,13 @@ from regmdp.algorithms.total_reward import expand_events, expand_run, reduce_sta
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.partition import together
-from regmdp.policies import check_policy, holds_actions, require_ending, require_feasible
+from regmdp.policies import (
+    by_numbers,
+    check_policy,
+    holds_actions,
+    require_ending,
+    require_feasible,
+)
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.solution import Provenance, Solution
@@ -147,7 +154,7 @@ def make_solution(
         versions=_versions(),
     )
     return Solution(
-        run.policy,
+        by_numbers(mdp, run.policy),
         run.value,
         run.certificate,
         run.status,
@@ -311,7 +318,11 @@ def _check_start(
         return Start()
     if isinstance(start, Solution):
         return Start(problem.check_value(start.value), _policy_if_it_fits(problem, start.policy))
-    if isinstance(start, DeterministicPolicy) or holds_actions(start):
+    if (
+        scipy.sparse.issparse(start)
+        or isinstance(start, DeterministicPolicy)
+        or holds_actions(start)
+    ):
         return Start(policy=check_policy(problem.mdp, start, problem.regularizer))
     array = check_array("start", start)
     if array.ndim == 2:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import scipy
 
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, block_sum
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, block_sum
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import (
     ImproperPolicyError,
@@ -17,8 +18,10 @@ from regmdp._internal.errors import (
     RegularizerError,
 )
 from regmdp._internal.parameters import ArrayOf, Instance, Kind, checked
+from regmdp._internal.sparse import as_csr
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.mdp.numbering import ActionNumbering
 from regmdp.mdp.rank_table import RankTable
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
 from regmdp.mdp.transitions import needs_threads
@@ -26,6 +29,8 @@ from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = [
     "PolicyRowsOf",
+    "as_columns",
+    "by_numbers",
     "check_policy",
     "holds_actions",
     "improper_policy",
@@ -45,7 +50,11 @@ class PolicyRowsOf(Kind):
         return "a policy of shape (S, A)"
 
     def matches(self, value: object) -> bool:
-        return isinstance(value, DeterministicPolicy) or ArrayOf("S A").matches(value)
+        return (
+            isinstance(value, DeterministicPolicy)
+            or scipy.sparse.issparse(value)
+            or ArrayOf("S A").matches(value)
+        )
 
     def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
         shape = model.n_states, model.n_actions
@@ -53,6 +62,7 @@ class PolicyRowsOf(Kind):
             return value
         if isinstance(value, RankTable) and value.shape == shape and not model.partition.alone:
             return model.partition.own_table(value)
+        value = as_columns(model, value)
         policy = ArrayOf("S A", minimum=0.0).check(name, value, model, PolicyError)
         with np.errstate(over="ignore"):
             sums = policy.sum(axis=1)
@@ -113,14 +123,15 @@ def check_policy(
 
     Args:
         mdp: The model.
-        policy: (S, A) probabilities, rows summing to 1 within 1e-9; or (S,) integers, the action of
-            each state. Rows of terminal states are ignored.
+        policy: (S, A) probabilities, dense or sparse, rows summing to 1 within 1e-9; or (S,)
+            integers, the action of each state. Rows of terminal states are ignored.
         regularizer: If given, the policy must lie where it is finite.
 
     Raises:
         PolicyError: if it is not a policy of this model.
     """
     partition = mdp.partition
+    policy = as_columns(mdp, policy)
     if isinstance(policy, DeterministicPolicy):
         found = partition.own_table(_read_actions(mdp, policy.actions))
     elif isinstance(policy, RankTable) and not partition.alone:
@@ -189,6 +200,68 @@ def _refuse_policy(
     raise AssertionError("a block of rows is invalid, but no row of the whole policy is")
 
 
+def as_columns(mdp: DecisionProcess, policy: Any) -> Any:
+    """Return a policy in the order of the model's arrays, dense; what is no policy unchanged.
+
+    In a ragged model, a sparse one and actions have the actions' own numbers.
+
+    Raises:
+        PolicyError: if it takes an action that does not exist.
+    """
+    if isinstance(policy, DeterministicPolicy | RankTable):
+        return policy
+    if mdp.numbering is None:
+        return _as_dense(mdp, policy) if scipy.sparse.issparse(policy) else policy
+    if not scipy.sparse.issparse(policy) and holds_actions(policy):
+        actions = check_array("the policy", policy, "integer", error=PolicyError)
+        return _find_columns(mdp, mdp.numbering, actions)
+    return mdp.numbering.to_columns("the policy", policy, PolicyError)
+
+
+def _as_dense(mdp: DecisionProcess, policy: Any) -> np.ndarray:
+    rows = as_csr("the policy", policy, error=PolicyError)
+    shape = mdp.n_states, mdp.n_actions
+    if rows.shape != shape:
+        raise PolicyError(f"a policy must have shape (S, A) = {shape}, not {rows.shape}")
+    return rows.toarray(order="F")
+
+
+def _find_columns(
+    mdp: DecisionProcess, numbering: ActionNumbering, actions: Int[np.ndarray, " S"]
+) -> DeterministicPolicy | np.ndarray:
+    """(S,) numbers of actions -> the policy that takes them."""
+    if actions.shape != (mdp.n_states,):
+        return actions  # which is refused with a message
+    place = numbering.find(np.arange(mdp.n_states), actions)
+    missing = (place < 0) & ~mdp.terminal
+    if missing.any():
+        raise PolicyError(
+            describe_first(
+                missing,
+                lambda state: (
+                    f"the policy takes action {int(actions[state])} in {mdp.describe(state)}, "
+                    "which is not available there"
+                ),
+                "states",
+            )
+        )
+    columns = np.where(mdp.terminal, -1, numbering.column[place])
+    return DeterministicPolicy(columns, mdp.n_actions)
+
+
+def by_numbers(mdp: DecisionProcess, policy: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
+    """Return a policy as a user sees it: in a ragged model sparse, by the actions' own numbers."""
+    if mdp.numbering is None:
+        return policy
+    sparse = mdp.numbering.to_sparse(policy)
+    sparse = sparse.copy()
+    sparse.eliminate_zeros()
+    for part in (sparse.data, sparse.indices, sparse.indptr):
+        part.flags.writeable = False
+    # which has the part of NumPy's interface that most users of a policy need
+    return cast("np.ndarray", sparse)
+
+
 def _normalise_rows(
     mdp: DecisionProcess,
     regularizer: Regularizer | None,
@@ -215,6 +288,8 @@ def _normalise_rows(
 
 def holds_actions(policy: object) -> bool:
     """Whether a policy holds action numbers: it has one dimension, and its entries are integers."""
+    if scipy.sparse.issparse(policy):
+        return False
     try:
         array = np.asarray(policy)
     except Exception:  # check_array says what is wrong with it

@@ -12,7 +12,7 @@ import numpy as np
 
 from regmdp._internal.array_checks import check_array, check_shape
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.errors import ModelError, SolverError
+from regmdp._internal.errors import ModelError, RegularizerError, SolverError
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, require_ending
@@ -95,7 +95,15 @@ def check_regularizer(process: DecisionProcess, regularizer: object) -> Regulari
             "the regularizer must be a regmdp.Regularizer or None, not "
             f"{type(regularizer).__name__}"
         )
-    regularizer.check(process.available)
+    try:
+        regularizer.check(process.available)
+    except RegularizerError as error:
+        if process.numbering is None:
+            raise
+        raise RegularizerError(
+            f"{error}; the model is ragged, with actions numbered within each state: "
+            "mdp.to_columns(…) puts numbers of pairs in the order of its arrays"
+        ) from error
     if isinstance(process, MDP):  # of others, the rewards are not known
         require_value_size(
             process, regularizer.max_temperature * regularizer.magnitude(process.n_actions)

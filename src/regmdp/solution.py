@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import scipy
 
 from regmdp._internal.array_files import read_result, take_array, take_field, write_arrays
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import FormatError
 from regmdp._internal.html import html_rows
 from regmdp._internal.parameters import FileName, checked
+from regmdp._internal.policy_arrays import pack_policy, take_policy
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import BOUNDS, Bounds, Certificate
@@ -62,7 +64,8 @@ class Solution:
     """A policy, its certificate, and how it was found.
 
     Attributes:
-        policy: (S, A) probabilities; rows of terminal states are 0.
+        policy: (S, A) probabilities; rows of terminal states are 0. Of a ragged model it is a
+            SciPy CSR array.
         value: (S,) value of the policy, within its certified bounds, in the unit of the rewards;
             with ``tol=0`` the last iterate, unchanged.
         certificate: Bounds on the optimal value and on the gap of the policy.
@@ -214,7 +217,8 @@ class Solution:
 def pack_solution(solution: Solution) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays of a solution by name, and the rest of it as what JSON can hold."""
     certificate = solution.certificate
-    arrays = {name: getattr(solution, name) for name in ("policy", "value", "initial")}
+    arrays = pack_policy("policy", solution.policy)
+    arrays |= {name: getattr(solution, name) for name in ("value", "initial")}
     arrays |= {f"certificate_{name}": getattr(certificate, name) for name in BOUNDS}
     arrays |= {
         f"history_{column.name}": getattr(solution.history, column.name)
@@ -240,7 +244,7 @@ def unpack_solution(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -
         ValueError: if numbers have another shape, are not what they should be, or contradict each
             other.
     """
-    policy = take_array(arrays, "policy", (None, None))
+    policy = cast("np.ndarray", take_policy(arrays, "policy"))
     n_states, n_actions = policy.shape
     value, initial = (take_array(arrays, name, (n_states,)) for name in ("value", "initial"))
     _require_distributions("policy", policy, may_be_empty=True)
@@ -305,11 +309,14 @@ def _require_distributions(
     name: str, rows: Float[np.ndarray, "n A"], *, may_be_empty: bool = False
 ) -> None:
     """Check that rows are distributions; those of terminal states may be 0."""
-    sums = rows.sum(axis=1)
+    sums = np.asarray(rows.sum(axis=1))
     allowed = np.abs(sums - 1.0) <= MASS_TOLERANCE
+    lowest = rows.min(axis=1)
+    if scipy.sparse.issparse(rows):
+        lowest = lowest.toarray()
     if may_be_empty:
-        allowed |= ~rows.any(axis=1)
-    bad = ~allowed | ~(rows >= 0).all(axis=1)
+        allowed |= (sums == 0.0) & (lowest >= 0.0)
+    bad = ~allowed | ~(lowest >= 0)
     if bad.any():
         row = int(np.argmax(bad))
         raise ValueError(

@@ -78,6 +78,8 @@ def model_folder() -> Path:
 
 CALLS: dict[str, Callable[[], dict[str, object]]] = {
     "regmdp.MDP.describe": lambda: {"self": model(), "state": 1, "action": 1},
+    "regmdp.MDP.to_columns": lambda: {"self": model(), "numbers": REWARDS},
+    "regmdp.MDP.to_sparse": lambda: {"self": model(), "table": REWARDS},
     "regmdp.MDP.with_available": lambda: {"self": model(), "available": MASK},
     "regmdp.MDP.with_discount": lambda: {"self": model(), "discount": 0.5},
     "regmdp.MDP.with_initial": lambda: {"self": model(), "initial": np.array([0.5, 0.25, 0.25])},

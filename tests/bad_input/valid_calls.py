@@ -107,6 +107,8 @@ ACCEPTED = {
     "regmdp.MDP.with_available available": {"None": "all actions that the model has"},
     "regmdp.MDP.with_discount discount": {"0": "only the first reward counts"},
     "regmdp.MDP.with_rewards rewards": dict.fromkeys(ANY, "rewards are any"),
+    "regmdp.MDP.to_columns numbers": dict.fromkeys((*ANY, "nan", "inf", "sparse"), "any numbers"),
+    "regmdp.MDP.to_sparse table": dict.fromkeys((*ANY, "nan", "inf"), "any numbers"),
     "regmdp.GridLayout.spread values": dict.fromkeys((*ANY, "nan", "inf"), "NaN at walls"),
     "regmdp.io.ModelWriter discount": {"0": "only the first reward counts"},
     "regmdp.samples.Dataset.subset rows": dict.fromkeys(

@@ -344,6 +344,31 @@ def _by_function(storage):
     return stored
 
 
+#: Number of actions that makes small models ragged: an array with a column for each is large.
+MANY_ACTIONS = 100_000
+
+
+def _ragged(parts):
+    """All pairs with actions that are numbered differently in each state; some are unavailable."""
+    n_states, n_columns = parts.rewards.shape
+    state, column = (index.ravel() for index in np.indices(parts.rewards.shape))
+    action = 9001 * column + 17 * state
+    keywords = dict(parts.keywords)
+    if "available" in keywords:
+        available = np.zeros((n_states, MANY_ACTIONS), dtype=bool)
+        available[state, action] = keywords["available"].ravel()
+        keywords["available"] = available
+    if "termination" in keywords:
+        keywords["termination"] = keywords["termination"].ravel()
+    if "action_labels" in keywords:
+        names = keywords["action_labels"]
+        keywords["action_labels"] = [names[a // 9001 % n_columns] for a in range(MANY_ACTIONS)]
+    return rm.MDP.from_pairs(
+        state, action, parts.rows.reshape(-1, n_states), parts.rewards.ravel(), parts.discount,
+        n_states=n_states, n_actions=MANY_ACTIONS, **keywords,
+    )  # fmt: skip
+
+
 #: Folder of mapped models, deleted when the tests end.
 FOLDER = tempfile.TemporaryDirectory(prefix="regmdp-mapped-")
 
@@ -384,6 +409,8 @@ STORAGES = {
     "function, blocks": _in_blocks(_by_function("function"), 9),
     "mapped": _mapped,
     "mapped, blocks": _in_blocks(_mapped, 9),
+    "ragged": _ragged,
+    "ragged, blocks": _in_blocks(_ragged, 9),
 }
 
 

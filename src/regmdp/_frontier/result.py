@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from regmdp._internal.errors import FormatError
 from regmdp._internal.files import replace_atomically
 from regmdp._internal.html import html_table
 from regmdp._internal.parameters import ArrayOf, FileName, Number, checked
+from regmdp._internal.policy_arrays import pack_policy, take_policy
 from regmdp._internal.status import Status
 from regmdp.solution import Solution, pack_solution, unpack_solution
 
@@ -306,7 +307,7 @@ def make_writers(frontier: Frontier) -> dict[str, Callable[[IO[bytes]], object]]
     """
     text = format_csv(frontier.columns(), frontier.point_statuses)
     arrays: dict[str, np.ndarray] = {name: getattr(frontier, name) for name in COLUMNS}
-    arrays["reference"] = frontier.reference
+    arrays |= pack_policy("reference", frontier.reference)
     metas = []
     for k, solution in enumerate(frontier.solutions):
         parts, meta = pack_solution(solution)
@@ -321,7 +322,7 @@ def make_writers(frontier: Frontier) -> dict[str, Callable[[IO[bytes]], object]]
 
 def _unpack_frontier(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Frontier:
     """Return the frontier of a file, after checking that its parts fit together."""
-    reference = take_array(arrays, "reference", (None, None))
+    reference = cast("np.ndarray", take_policy(arrays, "reference"))
     n_points = take_array(arrays, "temperature", (None,)).size
     columns = {name: take_array(arrays, name, (n_points,)) for name in COLUMNS}
     if not (columns["temperature"] >= 0).all() or (np.diff(columns["temperature"]) > 0).any():

@@ -20,7 +20,8 @@ from regmdp._internal.status import Status
 from regmdp._solve import solve
 from regmdp.algorithms import Tolerance
 from regmdp.mdp import MDP
-from regmdp.policies import check_policy, holds_actions
+from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import as_columns, by_numbers, check_policy, holds_actions
 from regmdp.problem import Problem
 from regmdp.regularizers import KL
 from regmdp.solution import Solution
@@ -143,7 +144,8 @@ class _FrontierSearch:
         )
         if solution.status in (Status.INTERRUPTED, Status.STOPPED):
             return solution.status
-        point = measure_policy(self.mdp, self.reference, solution.policy, temperature)
+        policy = as_columns(self.mdp, solution.policy)
+        point = measure_policy(self.mdp, self.reference, policy, temperature)
         self.found.append((point, solution))
         return None
 
@@ -163,7 +165,7 @@ class _FrontierSearch:
         failures = [solution.status for solution in solutions if not solution.status.ok]
         return Frontier(
             **columns,
-            reference=freeze(self.reference),
+            reference=by_numbers(self.mdp, freeze(self.reference)),
             solutions=solutions,
             problem=repr(self.mdp),
             status=status or (failures[0] if failures else Status.CONVERGED),
@@ -179,9 +181,9 @@ def _forward_event(
 
 def _check_reference(mdp: MDP, reference: ArrayLike) -> Float[np.ndarray, "S A"]:
     """Return the reference as (S, A) probabilities whose rows sum to 1."""
-    given = reference
-    if not holds_actions(reference):
-        given = check_array("the reference", reference, error=PolicyError)
+    given = as_columns(mdp, reference)
+    if not (isinstance(given, DeterministicPolicy) or holds_actions(given)):
+        given = check_array("the reference", given, error=PolicyError)
     if isinstance(given, np.ndarray) and given.shape == (mdp.n_actions,) and given.dtype == float:
         given = np.where(mdp.terminal[:, None], 0.0, np.broadcast_to(given, mdp.rewards.shape))
     try:

@@ -64,6 +64,9 @@ class ArrayOf(Kind):
         return hasattr(value, "__array__") or isinstance(value, list | tuple | int | float)
 
     def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> np.ndarray:
+        numbering = getattr(model, "numbering", None)
+        if numbering is not None and self.shape == "S A":  # what is given by numbers of actions
+            value = numbering.to_columns(name, value, error)
         array = check_array(name, value, self.kind, error=error)
         if array.size == 0 and not self.empty:
             raise error(f"{name} must not be empty")

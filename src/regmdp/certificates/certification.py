@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -219,7 +220,7 @@ def evaluate(
         value, lower, upper = _bound_policy(mdp, regularizer, checked)
     return PolicyEvaluation(
         value=freeze(value),
-        q=freeze(_action_values(mdp, value)),
+        q=_action_values(mdp, value),
         lower=freeze(lower),
         upper=freeze(upper),
         initial_value=initial_value(mdp, value),
@@ -232,4 +233,5 @@ def _action_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S 
     q = np.asarray(bellman.q_values(mdp, np.where(lost, 0.0, value)))
     if lost.any():
         q = np.where(find_pairs_leading_to(mdp, lost), -np.inf, q)
-    return q
+    # sparse in a ragged model
+    return freeze(q) if mdp.numbering is None else cast("np.ndarray", mdp.to_sparse(q))

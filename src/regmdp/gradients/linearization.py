@@ -24,7 +24,7 @@ from regmdp.gradients.low_rank import LowRankGradient
 from regmdp.gradients.perturbations import Derivative, Perturbation
 from regmdp.gradients.shapes import as_transition_rows
 from regmdp.mdp import MDP
-from regmdp.policies import require_ending, require_feasible
+from regmdp.policies import as_columns, require_ending, require_feasible
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer
 from regmdp.solution import Solution
@@ -91,7 +91,7 @@ def linearize(
 def _is_known_to_end(mdp: MDP, policy: Float[np.ndarray, "S A"], solution: Solution) -> bool:
     """Whether the solution is of this model, and its policy uses the same actions as this one."""
     same_model = solution.provenance.model_digest == mdp.digest
-    return same_model and np.array_equal(policy > 0, solution.policy > 0)
+    return same_model and np.array_equal(policy > 0, as_columns(mdp, solution.policy) > 0)
 
 
 #: Weights of a linear function of a solution.

@@ -52,7 +52,7 @@ def _list_choices(mdp: MDP, words: list[str]) -> Choices:
     state, action, rows, rewards = mdp.to_pairs()
     rows = sp.csr_array(rows.copy())
     rows.eliminate_zeros()
-    ends = np.asarray(mdp.termination)[state, action]
+    ends = mdp.to_sparse(mdp.termination).data
     absorbing = np.flatnonzero(mdp.terminal)
     if ends.any():
         rows = sp.csr_array(sp.hstack((rows, sp.csr_array(ends[:, None])), format="csr"))
@@ -61,7 +61,7 @@ def _list_choices(mdp: MDP, words: list[str]) -> Choices:
         (np.ones(absorbing.size), (np.arange(absorbing.size), absorbing)),
         shape=(absorbing.size, rows.shape[1]),
     )
-    chain = mdp.n_actions == 1
+    chain = mdp.space.n_action_numbers == 1
     names = ["" if chain else words[a] for a in action.tolist()] + [""] * absorbing.size
     state = np.concatenate((state, absorbing))
     order = np.argsort(state, kind="stable")
@@ -126,4 +126,4 @@ def _action_names(mdp: MDP) -> list[str]:
         and all(map(IDENTIFIER.fullmatch, labels))
     ):
         return list(labels)
-    return [f"a{action}" for action in range(mdp.n_actions)]
+    return [f"a{action}" for action in range(mdp.space.n_action_numbers)]

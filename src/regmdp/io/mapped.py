@@ -44,8 +44,13 @@ def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
 
     Raises:
         FileExistsError: if the path exists.
+        ModelError: if the model is ragged.
         WriteError: if the folder cannot be written; the message names it.
     """
+    if mdp.numbering is not None:
+        raise ModelError(
+            "a ragged model cannot be mapped; write it as .npz with regmdp.io.save_model"
+        )
     with ModelWriter(
         path,
         mdp.n_states,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import cast
 
 import numpy as np
 
 from regmdp._internal.array_files import read_array, read_named_arrays, read_names
-from regmdp._internal.errors import FormatError
+from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import require_file
 from regmdp._internal.parameters import FileName, checked
+from regmdp._internal.policy_arrays import take_policy
 
 __all__ = ["load_policy"]
 
@@ -27,7 +29,8 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
         path: The file.
 
     Returns:
-        (S, A) probabilities or (S,) action numbers, as they are in the file; ``certify`` and
+        (S, A) probabilities, sparse of a ragged model, or (S,) action numbers, as they are in the
+        file; ``certify`` and
         ``evaluate`` check them.
 
     Raises:
@@ -45,6 +48,11 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
         if file.read(len(NPY_MAGIC)) == NPY_MAGIC:
             return read_array(path)
     names = read_names(path)
+    if "policy_data" in names:  # of a ragged model
+        try:
+            return cast("np.ndarray", take_policy(read_named_arrays(path), "policy"))
+        except (KeyError, ValueError, ModelError) as error:
+            raise FormatError(f"{path} does not hold a consistent policy: {error}") from error
     if "policy" not in names:
         raise FormatError(
             f"{path} has no array named 'policy'; it holds {', '.join(names) or 'nothing'}"

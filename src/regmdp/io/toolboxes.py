@@ -99,6 +99,11 @@ def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"
                [1., 0., 0.],
                [1., 0., 0.]])
     """
+    if mdp.numbering is not None:
+        raise ModelError(
+            "MDPtoolbox needs all actions in every state, but in this ragged model it has a few "
+            f"of {mdp.numbering.n_actions:,}; those of QuantEcon may leave them out"
+        )
     partly = mdp.available.any(axis=1) & ~mdp.available.all(axis=1)
     if partly.any():
         state = int(np.argmax(partly))
@@ -245,7 +250,7 @@ def _absorbing_pairs(
         Their states, actions, transition probabilities and rewards.
     """
     state, action, rows, rewards = mdp.to_pairs()
-    ends = mdp.termination[state, action]
+    ends = mdp.to_sparse(mdp.termination).data
     n_states = mdp.n_states
     absorbing = np.flatnonzero(mdp.terminal)
     if ends.any():

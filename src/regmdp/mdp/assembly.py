@@ -14,7 +14,8 @@ from regmdp.mdp.discounts import Discounting, split_discount
 from regmdp.mdp.goals import pursue_goal
 from regmdp.mdp.labels import check_labels
 from regmdp.mdp.layouts import Layout
-from regmdp.mdp.model_data import ModelData, check_model
+from regmdp.mdp.model_data import ModelData, check_model, make_space
+from regmdp.mdp.numbering import ActionNumbering
 from regmdp.mdp.objective import GoalOptions
 from regmdp.mdp.sparse_transitions import store_sparse
 from regmdp.mdp.transitions import Transitions
@@ -37,6 +38,7 @@ class Extras:
         action_labels: A names, or None.
         labels: Sets of states by name, or None.
         normalize: Whether rows are divided by their sums.
+        numbering: The actions' own numbers in a ragged model, or None.
     """
 
     discount: object
@@ -48,6 +50,7 @@ class Extras:
     action_labels: Sequence[str] | None = None
     labels: Mapping[str, ArrayLike] | None = None
     normalize: bool = False
+    numbering: ActionNumbering | None = None
 
 
 def assemble_dense(
@@ -99,16 +102,16 @@ def complete_model(
         layout: The layout of the model, which messages speak of.
     """
     discounting.require_goal(extras.goal)
+    space = make_space(
+        extras.available, extras.state_labels, extras.action_labels, extras.numbering
+    )
     data = check_model(
         stored,
         rewards,
         discounting.discount,
-        available=extras.available,
+        space=replace(space, layout=layout),
         initial=extras.initial,
         termination=discounting.add_termination(extras.termination),
-        state_labels=extras.state_labels,
-        action_labels=extras.action_labels,
-        layout=layout,
     )
     return add_goal(data, extras.labels, extras.goal)
 

@@ -23,6 +23,7 @@ from regmdp.mdp.validation import (
     as_rewards,
     as_rows,
     count_columns,
+    number_actions,
 )
 from regmdp.mdp.variants import ModelVariants
 
@@ -117,6 +118,13 @@ class ModelConstructors(ModelVariants):
     ) -> Self:
         """Build a model from a list of K state-action pairs; all others are unavailable.
 
+        If the pairs would fill less than a quarter of a large (S, A) array, as with actions that
+        are numbered like their successors, the model is *ragged*: its arrays have a column for each
+        action of a state, in the order of the actions' numbers, :attr:`numbering` holds the
+        numbers, and ``n_actions`` is the largest number n of actions of a state. Policies and
+        action values of its results are sparse, by numbers, and policies are taken so;
+        :meth:`to_columns` and :meth:`to_sparse` convert other arrays.
+
         Args:
             state: (K,) state of each pair.
             action: (K,) action of each pair.
@@ -144,14 +152,18 @@ class ModelConstructors(ModelVariants):
             array([False,  True])
         """
         n_states = count_columns(transitions) if n_states is None else n_states
-        pairs = as_pairs(state, action, n_states, n_actions, action_labels)
+        listed = as_pairs(state, action, n_states, n_actions, action_labels)
+        exists = as_available(available, (n_states, listed.n_actions))[listed.state, listed.action]
+        pairs, numbering = number_actions(listed, n_states)
         shape = (n_states, pairs.n_actions)
         rows = as_rows(transitions, (pairs.state.size, n_states), shape, pairs)
         index = np.full(shape, -1)
         index[pairs.state, pairs.action] = np.arange(pairs.state.size)
+        mask = index >= 0
+        mask[pairs.state, pairs.action] = exists
         extras = Extras(
             pairs.scatter("discount", discount, shape) if is_list(discount) else discount,
-            as_available(available, shape) & (index >= 0),
+            mask,
             goal,
             initial=initial,
             termination=None
@@ -161,6 +173,7 @@ class ModelConstructors(ModelVariants):
             action_labels=action_labels,
             labels=labels,
             normalize=normalize,
+            numbering=numbering,
         )
         table = pairs.scatter("rewards", rewards, shape)
         return cls.from_checked(assemble_sparse(rows, index, table, extras))

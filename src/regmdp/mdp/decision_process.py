@@ -16,6 +16,7 @@ from regmdp._internal.errors import ModelError
 from regmdp._internal.parameters import Integer, checked
 from regmdp.mdp.labels import NO_LABELS, Labels
 from regmdp.mdp.layouts import Layout
+from regmdp.mdp.numbering import ActionNumbering
 from regmdp.mdp.partition import Partition
 from regmdp.mdp.transitions import state_blocks
 
@@ -32,6 +33,8 @@ class StateActionSpace:
         action_labels: A names, or None.
         layout: Where the states lie in a figure, or None.
         labels: For each label, the (S,) mask of its states.
+        numbering: The actions' own numbers in a ragged model, whose arrays have a column for each
+            action of a state; None if columns are numbers.
     """
 
     available: Bool[np.ndarray, "S A"]
@@ -39,11 +42,13 @@ class StateActionSpace:
     action_labels: tuple[str, ...] | None = None
     layout: Layout | None = None
     labels: Labels = field(default_factory=lambda: NO_LABELS)
+    numbering: ActionNumbering | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         # pickled arrays come back writeable, and constant ones whole
         available = None if self.all_available else np.asarray(self.available)
         names = self.state_labels, self.action_labels, self.layout, dict(self.labels)
+        names = *names, self.numbering
         return _restore_space, (available, self.available.shape, *names)
 
     @property
@@ -55,6 +60,11 @@ class StateActionSpace:
     def n_actions(self) -> int:
         """The number of actions, A."""
         return self.available.shape[1]
+
+    @property
+    def n_action_numbers(self) -> int:
+        """A, of which all actions have a number below; in a ragged model more than columns."""
+        return self.n_actions if self.numbering is None else self.numbering.n_actions
 
     @cached_property
     def all_available(self) -> bool:
@@ -73,6 +83,8 @@ class StateActionSpace:
         text = _describe("state", state, self.state_labels, name)
         if action is None:
             return text
+        if self.numbering is not None:
+            action = self.numbering.number(state, action)
         name = None if layout is None else layout.describe_action
         return f"{text}, {_describe('action', action, self.action_labels, name)}"
 
@@ -84,11 +96,12 @@ def _restore_space(
     action_labels: tuple[str, ...] | None,
     layout: Layout | None,
     labels: Mapping[str, np.ndarray],
+    numbering: ActionNumbering | None,
 ) -> StateActionSpace:
     """Return the space that was pickled, with arrays that cannot be written to."""
     mask = np.broadcast_to(True, shape) if available is None else freeze(available)
     frozen = MappingProxyType({name: freeze(states) for name, states in labels.items()})
-    return StateActionSpace(mask, state_labels, action_labels, layout, frozen)
+    return StateActionSpace(mask, state_labels, action_labels, layout, frozen, numbering)
 
 
 class DecisionProcess(ABC):
@@ -112,6 +125,7 @@ class DecisionProcess(ABC):
         action_labels: A names, or None.
         layout: Where the states lie in a figure, or None.
         labels: For each label, the (S,) mask of its states.
+        numbering: The actions' own numbers in a ragged model, or None.
     """
 
     space: StateActionSpace
@@ -126,6 +140,7 @@ class DecisionProcess(ABC):
     action_labels: tuple[str, ...] | None = None
     layout: Layout | None = None
     labels: Labels = NO_LABELS
+    numbering: ActionNumbering | None = None
 
     def __init__(
         self, space: StateActionSpace, discount: float, initial: Float[np.ndarray, " S"]
@@ -143,6 +158,7 @@ class DecisionProcess(ABC):
             action_labels=space.action_labels,
             layout=space.layout,
             labels=space.labels,
+            numbering=space.numbering,
         )
 
     def _set_attributes(self, **attributes: object) -> None:
@@ -156,10 +172,16 @@ class DecisionProcess(ABC):
 
     @checked(ModelError, state=Integer(0), action=Integer(0) | None)
     def describe(self, state: int, action: int | None = None) -> str:
-        """Name a state, or a state-action pair, as errors and summaries do."""
+        """Name a state, or a state-action pair, as errors and summaries do.
+
+        In a ragged model the action is a column, and the text has its own number.
+        """
+        columns = self.n_actions
+        if self.numbering is not None and state < self.n_states:
+            columns = max(1, int(self.numbering.count[state]))
         for name, number, count in (
             ("state", state, self.n_states),
-            ("action", action or 0, self.n_actions),
+            ("action", action or 0, columns),
         ):
             if number >= count:
                 raise ModelError(f"there is no {name} {number}; there are {count}, from 0 on")

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterable
 
 import numpy as np
+import scipy
 
 from regmdp._internal.arrays import Bool, Float, Int
 
-__all__ = ["RowsHash", "combine_hashes", "hash_tables"]
+__all__ = ["RowsHash", "combine_hashes", "hash_pairs", "hash_tables"]
 
 
 class RowsHash:
@@ -73,6 +74,35 @@ def hash_tables(
         _add_table(digest, "available", available)
     if termination.any():
         _add_table(digest, "termination", termination)
+    return digest.hexdigest()
+
+
+def hash_pairs(
+    shape: tuple[int, int],
+    discount: float,
+    initial: Float[np.ndarray, " S"],
+    numbers: Iterable[np.ndarray],
+    rows: scipy.sparse.csr_array,
+    endless_value: float = 0.0,
+) -> str:
+    """Return the SHA-256 of a ragged model.
+
+    Args:
+        shape: (S, A).
+        discount: γ.
+        initial: (S,) distribution of the first state.
+        numbers: (K,) arrays of the pairs that exist, in the order of states and actions: these two,
+            rewards and termination.
+        rows: (K, S) their transition probabilities, a CSR array.
+        endless_value: What an episode counts that never ends.
+    """
+    kind = f"pairs {shape[0]} {shape[1]} {discount + 0.0!r} {endless_value!r}"
+    digest = hashlib.sha256(kind.encode())
+    for array in (initial, *numbers):
+        digest.update(np.ascontiguousarray(array + np.zeros((), array.dtype)).data)
+    parts = RowsHash()
+    parts.add(rows.data, rows.indices, np.diff(rows.indptr))
+    digest.update(parts.digest())
     return digest.hexdigest()
 
 

@@ -26,7 +26,7 @@ from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import ModelError
 from regmdp.mdp.dense_transitions import DenseTransitions, store_dense
 from regmdp.mdp.labels import StatesLike, find_states
-from regmdp.mdp.model_data import ModelData, check_model
+from regmdp.mdp.model_data import ModelData, check_model, keep_pairs
 from regmdp.mdp.objective import GoalOptions, Objective, ObjectiveKind
 from regmdp.mdp.sparse_transitions import store_sparse
 from regmdp.mdp.transitions import Transitions
@@ -191,14 +191,11 @@ def _build(data: ModelData, tables: _Tables, aim: Objective) -> ModelData:
         _change_rows(data.transitions, tables),
         np.array(tables.rewards, order="F"),
         data.discount,
-        available=tables.available,
+        space=keep_pairs(data.space, tables.available),
         initial=data.initial,
         termination=tables.termination,
-        state_labels=None,
-        action_labels=None,
     )
-    space = replace(data.space, available=checked.space.available)
-    return replace(checked, space=space, objective=aim)
+    return replace(checked, objective=aim)
 
 
 def _change_rows(transitions: Transitions, tables: _Tables) -> Transitions:

@@ -11,8 +11,9 @@ import scipy
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, SparseArray
 from regmdp.mdp.assembly import Extras, assemble_dense, assemble_sparse
+from regmdp.mdp.columns import order_by_columns, order_by_numbers
 from regmdp.mdp.constructors import ModelConstructors
-from regmdp.mdp.digests import hash_tables
+from regmdp.mdp.digests import hash_pairs, hash_tables
 from regmdp.mdp.goals import pursue_goal
 from regmdp.mdp.model_data import ModelData
 from regmdp.mdp.objective import GoalOptions, Objective
@@ -192,19 +193,31 @@ class MDP(ModelConstructors):
         """A SHA-256 of the model's numbers.
 
         Equal models have equal digests, whether their transitions are dense, sparse or mapped, and
-        after every format that holds the model. Names are not part of it.
+        after every format that holds the model. Names are not part of it. That of a ragged model is
+        not that of the same model in larger arrays.
         """
+        if self.numbering is not None:
+            return self._digest_of_pairs()
         return self.partition.communicator.first(
             "digest", lambda: self._digest(self.transitions.digest)
         )
 
     def compute_digest(self) -> str:
         """Compute the digest from the data as they are now; it differs if they were overwritten."""
+        if self.numbering is not None:
+            return self._digest_of_pairs()
         return self._digest(self.transitions.compute_digest())
 
     def _digest(self, transitions: str) -> str:
         tables = self.rewards, self.available, self.termination
         return hash_tables(transitions, self.discount, self.initial, *tables, self.endless_value)
+
+    def _digest_of_pairs(self) -> str:
+        """Return the digest of a ragged model, which does not depend on its columns."""
+        state, action, rows, rewards = self.to_pairs()
+        numbers = *(state, action, rewards), self.to_sparse(self.termination).data
+        shape = self.n_states, self.space.n_action_numbers
+        return hash_pairs(shape, self.discount, self.initial, numbers, rows, self.endless_value)
 
     def __copy__(self) -> MDP:
         return self  # it cannot change
@@ -239,13 +252,61 @@ class MDP(ModelConstructors):
         """
         state, action = np.nonzero(self.available)
         rows = self.transitions.to_csr()[state * self.n_actions + action]
-        return state, action, rows, np.ascontiguousarray(self.rewards[state, action])
+        rewards = np.ascontiguousarray(self.rewards[state, action])
+        if self.numbering is not None:
+            action = self.numbering.numbers(state, action)
+        return state, action, rows, rewards
+
+    def to_columns(self, numbers: ArrayLike | SparseArray) -> Float[np.ndarray, "S n"]:
+        """Return numbers of pairs in the order of the model's own arrays.
+
+        Those of a ragged model have a column for each action of a state, in the order of the
+        actions' numbers. Regularizers with parameters of pairs take them so.
+
+        Args:
+            numbers: (S, A), dense or sparse, by numbers of states and actions; or (A,), the same in
+                every state.
+
+        Raises:
+            ModelError: if their shape is another, or sparse ones are not 0 for a pair that does not
+                exist.
+
+        Examples:
+            Each of 400 states leads to the next two, by actions numbered like them.
+
+            >>> import numpy as np, scipy.sparse as sp, regmdp as rm
+            >>> state = np.repeat(np.arange(400), 2)
+            >>> action = (state + np.tile([1, 2], 400)) % 400
+            >>> P = sp.csr_array((np.ones(800), action, np.arange(801)), shape=(800, 400))
+            >>> mdp = rm.MDP.from_pairs(state, action, P, np.ones(800), discount=0.9)
+            >>> reference = sp.csr_array((np.full(800, 0.5), (state, action)), shape=(400, 400))
+            >>> mdp.to_columns(reference).shape
+            (400, 2)
+            >>> rm.solve(mdp, rm.KL(mdp.to_columns(reference), temperature=1.0)).policy.shape
+            (400, 400)
+        """
+        return order_by_columns("numbers", numbers, self.space)
+
+    def to_sparse(self, table: ArrayLike) -> scipy.sparse.csr_array:
+        """(S, n) array in the order of the model's own -> (S, A) sparse, by numbers of actions.
+
+        It has an entry for each pair that exists: action values, for example, are only there.
+
+        Examples:
+            >>> import numpy as np, regmdp as rm
+            >>> mdp = rm.models.chain(3)
+            >>> print(mdp.to_sparse(rm.bellman.q_values(mdp, np.zeros(3))).toarray())
+            [[0.01 0.  ]
+             [0.   0.  ]
+             [0.   1.  ]]
+        """
+        return order_by_numbers("table", table, self.space)
 
     def __repr__(self) -> str:
-        parts = [_count(self.n_states, "state"), _count(self.n_actions, "action")]
-        parts.append(
-            f"{_count(self.transitions.n_stored, 'transition')} ({self.transitions.storage})"
-        )
+        n_actions = self.space.n_action_numbers
+        parts = [_count(self.n_states, "state"), _count(n_actions, "action")]
+        storage = self.transitions.storage if self.numbering is None else "ragged"
+        parts.append(f"{_count(self.transitions.n_stored, 'transition')} ({storage})")
         if not self.all_available:
             parts.append(_count(int(np.count_nonzero(self.available)), "available pair"))
         if self.terminal.any():

@@ -14,7 +14,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, freeze
 from regmdp._internal.errors import ModelError
 from regmdp.mdp.decision_process import StateActionSpace
-from regmdp.mdp.layouts import Layout
+from regmdp.mdp.numbering import ActionNumbering
 from regmdp.mdp.objective import GoalOptions, Objective
 from regmdp.mdp.transitions import Transitions
 from regmdp.mdp.validation import (
@@ -34,6 +34,7 @@ __all__ = [
     "check_model",
     "check_rewards",
     "check_space",
+    "keep_pairs",
     "make_space",
 ]
 
@@ -117,12 +118,9 @@ def check_model(
     rewards: Float[np.ndarray, "S A"],
     discount: object,
     *,
-    available: Bool[np.ndarray, "S A"],
+    space: StateActionSpace,
     initial: ArrayLike | None,
     termination: ArrayLike | None,
-    state_labels: Sequence[str] | None,
-    action_labels: Sequence[str] | None,
-    layout: Layout | None = None,
 ) -> ModelData:
     """Check the data of a model against each other.
 
@@ -130,14 +128,10 @@ def check_model(
         transitions: Transition probabilities, as they are stored.
         rewards: (S, A) rewards, a new array: those of unavailable pairs are set to 0 in place.
         discount: γ.
-        available: (S, A) mask.
+        space: States and actions.
         initial: (S,) distribution, or None for the default.
         termination: (S, A) termination probabilities, or None for 0.
-        state_labels: S names, or None.
-        action_labels: A names, or None.
-        layout: Where the states lie in a figure, or None.
     """
-    space = replace(make_space(available, state_labels, action_labels), layout=layout)
     discount = as_discount(discount)
     rewards = check_rewards(space, rewards)
     endings = check_termination(space, termination)
@@ -167,6 +161,7 @@ def make_space(
     available: Bool[np.ndarray, "S A"],
     state_labels: Sequence[str] | None,
     action_labels: Sequence[str] | None,
+    numbering: ActionNumbering | None = None,
 ) -> StateActionSpace:
     """Return the space of a checked (S, A) mask, with the names checked."""
     n_states, n_actions = available.shape
@@ -177,8 +172,18 @@ def make_space(
         if constant
         else freeze(np.asfortranarray(available)),
         as_labels("state_labels", state_labels, n_states),
-        as_labels("action_labels", action_labels, n_actions),
+        as_labels(
+            "action_labels",
+            action_labels,
+            n_actions if numbering is None else numbering.n_actions,
+        ),
+        numbering=numbering,
     )
+
+
+def keep_pairs(space: StateActionSpace, available: Bool[np.ndarray, "S A"]) -> StateActionSpace:
+    """Return the space with another (S, A) mask of the actions that exist."""
+    return replace(space, available=make_space(available, None, None).available)
 
 
 def check_rewards(

@@ -18,6 +18,7 @@ from regmdp._internal.checks import check_integer, check_number, show
 from regmdp._internal.errors import ModelError
 from regmdp._internal.memory import require_memory
 from regmdp._internal.sparse import as_csr
+from regmdp.mdp.numbering import ActionNumbering, leaves_most_pairs_out
 
 __all__ = [
     "MASS_TOLERANCE",
@@ -38,6 +39,7 @@ __all__ = [
     "find_factors",
     "normalize_dense",
     "normalize_sparse",
+    "number_actions",
 ]
 
 #: Largest difference from 1 of the sum of a row of probabilities.
@@ -233,11 +235,11 @@ def as_pairs(
                 f"{name}[{pair}] is {int(values[pair])}, but {name}s run from 0 to {limit - 1}; "
                 f"{int(np.count_nonzero(bad))} of {values.size} are out of range"
             )
-    require_memory(
-        f"arrays of {n_states:,} states and {n_actions:,} actions",
-        BYTES_PER_PAIR * n_states * n_actions,
-        "number the states and actions that exist without gaps",
-    )
+    if n_states * n_actions > np.iinfo(np.int64).max:
+        raise ModelError(
+            f"{n_states:,} states and {n_actions:,} actions have more pairs than 64 bits can "
+            "count; number the states and actions that exist without gaps"
+        )
     code = state * n_actions + action
     _, first, counts = np.unique(code, return_index=True, return_counts=True)
     if (counts > 1).any():
@@ -248,6 +250,28 @@ def as_pairs(
             "their rows"
         )
     return Pairs(state, action, n_actions)
+
+
+def number_actions(listed: Pairs, n_states: int) -> tuple[Pairs, ActionNumbering | None]:
+    """Return pairs by the columns of their arrays, and the numbering of a ragged model, or None.
+
+    The model is ragged if the listed actions would fill a small part of an (S, A) array.
+    """
+    pairs, numbering = listed, None
+    if leaves_most_pairs_out(n_states, listed.n_actions, listed.state.size):
+        found, order = ActionNumbering.from_pairs(
+            listed.state, listed.action, n_states, listed.n_actions
+        )
+        if found.width < listed.n_actions:
+            numbering, column = found, np.empty_like(found.column)
+            column[order] = found.column
+            pairs = Pairs(listed.state, column, found.width)
+    require_memory(
+        f"arrays of {n_states:,} states and {pairs.n_actions:,} actions",
+        BYTES_PER_PAIR * n_states * pairs.n_actions,
+        "number the states and actions that exist without gaps",
+    )
+    return pairs, numbering
 
 
 def as_labels(name: str, labels: Sequence[str] | None, count: int) -> tuple[str, ...] | None:

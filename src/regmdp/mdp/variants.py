@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +18,13 @@ from regmdp.mdp.dense_transitions import DenseTransitions, store_dense
 from regmdp.mdp.goals import end_at_goal
 from regmdp.mdp.labels import StatesLike
 from regmdp.mdp.layouts import Layout
-from regmdp.mdp.model_data import ModelData, check_initial, check_model, check_rewards
+from regmdp.mdp.model_data import (
+    ModelData,
+    check_initial,
+    check_model,
+    check_rewards,
+    keep_pairs,
+)
 from regmdp.mdp.objective import Objective, ObjectiveKind
 from regmdp.mdp.sparse_transitions import store_sparse
 from regmdp.mdp.transitions import Transitions
@@ -144,13 +150,15 @@ class ModelVariants(DecisionProcess):
 
     def with_rewards(self, rewards: ArrayLike) -> Self:
         """Return the same model with other (S, A) rewards, which are not probabilities any more."""
-        checked = check_rewards(self.space, as_rewards(rewards, self.rewards.shape))
+        given = self._to_columns("rewards", rewards)
+        checked = check_rewards(self.space, as_rewards(given, self.rewards.shape))
         objective = self.objective if self.endless_value else None
         return self.from_checked(replace(self._data, rewards=checked, objective=objective))
 
     def with_available(self, available: ArrayLike) -> Self:
         """Return the same model without the actions for which this (S, A) mask is False."""
-        kept = as_available(available, self.rewards.shape) & self.available
+        given = self._to_columns("available", available)
+        kept = as_available(given, self.rewards.shape) & self.available
         if isinstance(self.transitions, DenseTransitions):
             stored: Transitions = store_dense(self.transitions.to_dense(), kept)
         else:
@@ -160,14 +168,11 @@ class ModelVariants(DecisionProcess):
             stored,
             np.array(self.rewards, order="F"),
             self.discount,
-            available=kept,
+            space=keep_pairs(self.space, kept),
             initial=self.initial,
             termination=self.termination,
-            state_labels=None,
-            action_labels=None,
         )
-        space = replace(self.space, available=data.space.available)
-        return self.from_checked(replace(data, space=space, objective=self.objective))
+        return self.from_checked(replace(data, objective=self.objective))
 
     @checked(ModelError, layout=Instance(Layout) | None)
     def with_layout(self, layout: Layout | None) -> Self:
@@ -182,9 +187,13 @@ class ModelVariants(DecisionProcess):
             LineLayout(label='distance', positions=None)
         """
         if layout is not None:
-            layout.require_fit(self.n_states, self.n_actions)
+            layout.require_fit(self.n_states, self.space.n_action_numbers)
         return self.from_checked(replace(self._data, space=replace(self.space, layout=layout)))
 
     def with_initial(self, initial: ArrayLike | None) -> Self:
         """Return the same model with another (S,) initial distribution ρ; None is the default."""
         return self.from_checked(replace(self._data, initial=check_initial(self.space, initial)))
+
+    def _to_columns(self, name: str, given: Any) -> Any:
+        """Return what a user gives for all pairs by columns; unchanged what is not by numbers."""
+        return given if self.numbering is None else self.numbering.to_columns(name, given)

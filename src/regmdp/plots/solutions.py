@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import Instance, checked
 from regmdp.mdp import MDP, GridLayout, Layout, LineLayout
 from regmdp.plots.axes import add_panel_titles
@@ -105,7 +107,7 @@ def plot_gridworld(solution: Solution, layout: Layout | MDP | None = None) -> Fi
         figure, axes = create_grid_figure(grid)
         mesh = draw_grid_value(axes, grid, solution.value)
         draw_grid(axes, grid, solution.initial)
-        draw_grid_policy(axes, grid, solution.policy, mesh)
+        draw_grid_policy(axes, grid, _as_dense(solution), mesh)
         key_grid(figure, grid, arrows=True, initial=solution.initial)
         add_value_bar(axes, grid, mesh)
         _add_title(figure, solution, "Value and policy")
@@ -137,7 +139,7 @@ def plot_line(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
     n_states, n_actions = solution.policy.shape
     x = np.arange(n_states, dtype=np.float64) if line.positions is None else line.positions
     x = np.asarray(x)
-    policy = _hide_terminal(solution.policy)
+    policy = _hide_terminal(_as_dense(solution))
     markers = n_states if n_states <= 30 else 0
     with style():
         figure, (top, bottom) = subplots(2, 1, height=5.6, sharex=True)
@@ -179,7 +181,7 @@ def plot_simplex(solution: Solution) -> Figure:
             f"{n_states:,} states and {n_actions} actions; regmdp.plots.plot_overview draws any "
             "solution"
         )
-    probabilities = solution.policy[0]
+    probabilities = _as_dense(solution)[0]
     with style():
         figure, axes = subplots(width=5.0, height=4.6)
         labels = _action_labels(solution)
@@ -209,7 +211,9 @@ def plot_overview(solution: Solution) -> Figure:
     with style():
         if n_states == 1:
             figure, axes = subplots(width=max(5.4, 1.2 + 0.5 * n_actions), height=3.4)
-            axes.bar(np.arange(n_actions), solution.policy[0], color=COLORS[0], width=0.7, zorder=2)
+            axes.bar(
+                np.arange(n_actions), _as_dense(solution)[0], color=COLORS[0], width=0.7, zorder=2
+            )
             axes.grid(visible=False, axis="x")
             axes.set_xticks(np.arange(n_actions), _action_labels(solution), rotation=45, ha="right")
             axes.set(ylim=(0.0, 1.03), ylabel="probability")
@@ -225,7 +229,7 @@ def plot_overview(solution: Solution) -> Figure:
         top.fill_between(rank, low, high, color=COLORS[0], alpha=0.25, linewidth=0)
         draw_curve(top, rank, _hide_infinite(solution.value[order]), 0, markers=0)
         top.set_ylabel("value, in the\nunit of the rewards")
-        entropy = _entropy(_hide_terminal(solution.policy))[order]
+        entropy = _entropy(_hide_terminal(_list_positive(solution)))[order]
         bottom.plot(
             rank,
             entropy,
@@ -288,6 +292,31 @@ def _action_labels(solution: Solution) -> list[str]:
     if solution.action_labels is not None:
         return list(solution.action_labels)
     return [f"action {action}" for action in range(solution.policy.shape[1])]
+
+
+def _as_dense(solution: Solution) -> Float[np.ndarray, "S A"]:
+    """Return the policy as an array, also that of a ragged model."""
+    policy: Any = solution.policy
+    if not scipy.sparse.issparse(policy):
+        return policy
+    require_memory(
+        f"the probabilities of {policy.shape[1]:,} actions in {policy.shape[0]:,} states",
+        8.0 * policy.shape[0] * policy.shape[1],
+        "regmdp.plots.plot_overview draws their entropy",
+    )
+    return policy.toarray()
+
+
+def _list_positive(solution: Solution) -> Float[np.ndarray, "S n"]:
+    """Return the policy, or of a sparse one the entries of each state, without their actions."""
+    policy: Any = solution.policy
+    if not scipy.sparse.issparse(policy):
+        return policy
+    count = np.diff(policy.indptr)
+    entries = np.zeros((policy.shape[0], max(1, int(count.max()))))
+    place = np.arange(policy.nnz) - np.repeat(policy.indptr[:-1], count)
+    entries[np.repeat(np.arange(policy.shape[0]), count), place] = policy.data
+    return entries
 
 
 def _hide_terminal(policy: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:

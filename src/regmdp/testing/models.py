@@ -65,7 +65,8 @@ def _check_shapes(mdp: MDP) -> None:
     flat = mdp.transitions.to_csr().shape
     expected = (shape[0] * shape[1], shape[0])
     require(flat == expected, f"to_csr() returns shape {flat}, not (S·A, S) = {expected}")
-    for name, count in (("state_labels", shape[0]), ("action_labels", shape[1])):
+    n_names = mdp.space.n_action_numbers
+    for name, count in (("state_labels", shape[0]), ("action_labels", n_names)):
         labels = getattr(mdp, name)
         require(
             labels is None or len(labels) == count,
@@ -347,6 +348,29 @@ def _check_writable(name: str, array: np.ndarray) -> None:
     array[...] = -1.0
 
 
+def _list_arrays(mdp: MDP) -> list[np.ndarray]:
+    """Return the numbers of a model by its pairs, in the order of states and actions' numbers."""
+    state, action, rows, rewards = mdp.to_pairs()
+    ends = mdp.to_sparse(mdp.termination)
+    return [
+        *(state, action, rewards, mdp.initial, mdp.terminal),
+        *(rows.data, rows.indices, rows.indptr),
+        *(ends.data, np.array(ends.shape)),
+    ]
+
+
+def _rebuild_from_pairs(mdp: MDP, keywords: dict[str, Any]) -> MDP:
+    state, action, rows, rewards = mdp.to_pairs()
+    ends = mdp.to_sparse(mdp.termination)
+    more = keywords | {"available": None, "termination": ends.data}
+    return MDP.from_pairs(
+        *(state, action, rows, rewards, mdp.discount),
+        n_states=mdp.n_states,
+        n_actions=ends.shape[1],
+        **more,
+    )
+
+
 def _check_round_trips(mdp: MDP) -> None:
     keywords: dict[str, Any] = {
         name: getattr(mdp, name)
@@ -359,35 +383,25 @@ def _check_round_trips(mdp: MDP) -> None:
             "labels",
         )
     }
-    state, action, rows, rewards = mdp.to_pairs()
-    pairs: dict[str, Any] = keywords | {"termination": mdp.termination[state, action]}
     again = {
-        "to_array": MDP(mdp.to_array(), mdp.rewards, mdp.discount, **keywords),
-        "to_csr": MDP(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords),
-        "to_action_matrices": MDP.from_action_matrices(
-            mdp.to_action_matrices(), mdp.rewards, mdp.discount, **keywords
-        ),
-        "to_pairs": MDP.from_pairs(
-            state,
-            action,
-            rows,
-            rewards,
-            mdp.discount,
-            n_states=mdp.n_states,
-            n_actions=mdp.n_actions,
-            **pairs,
-        ),
+        "to_pairs": _rebuild_from_pairs(mdp, keywords),
         "with_discount": mdp.with_discount(mdp.discount),
         "with_rewards": mdp.with_rewards(mdp.rewards),
         "with_initial": mdp.with_initial(mdp.initial),
         "with_available": mdp.with_available(mdp.available),
     }
-    dense = mdp.to_array()
+    if mdp.numbering is None:  # an array has a column for each number of an action
+        again |= {
+            "to_array": MDP(mdp.to_array(), mdp.rewards, mdp.discount, **keywords),
+            "to_csr": MDP(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords),
+            "to_action_matrices": MDP.from_action_matrices(
+                mdp.to_action_matrices(), mdp.rewards, mdp.discount, **keywords
+            ),
+        }
     for name, other in again.items():
-        same = np.array_equal(other.to_array(), dense) and other.discount == mdp.discount
-        for field in ("rewards", "initial", "available", "termination", "terminal"):
-            same = same and np.array_equal(getattr(other, field), getattr(mdp, field))
-        same = same and (other.state_labels, other.action_labels) == (
+        same = all(map(np.array_equal, _list_arrays(other), _list_arrays(mdp)))
+        same = same and (other.discount, other.state_labels, other.action_labels) == (
+            mdp.discount,
             mdp.state_labels,
             mdp.action_labels,
         )

@@ -136,8 +136,7 @@ def _build_reduced(mdp: MDP, exits: Exits) -> MDP:
     """Return the model whose choices are the options of the exits."""
     n_pairs = mdp.n_states * mdp.n_actions
     n_reduced = exits.option.shape[0]
-    state, action = np.nonzero(exits.option >= -1)
-    option = exits.option[state, action]
+    option = exits.option.ravel()
     real, moves = (option >= 0) & (option < n_pairs), option >= n_pairs
     rows = mdp.transitions.to_csr()[option[real]]
     target = np.concatenate((exits.representative[rows.indices], option[moves] - n_pairs))
@@ -147,22 +146,18 @@ def _build_reduced(mdp: MDP, exits: Exits) -> MDP:
     data = np.concatenate((rows.data, np.ones(np.count_nonzero(moves))))
     transitions = scipy.sparse.csr_array((data, (source, target)), shape=(option.size, n_reduced))
 
-    def gather(table: Float[Array, "S A"], otherwise: float) -> Float[np.ndarray, " K"]:
-        gathered = np.full(option.size, otherwise)
-        gathered[real] = np.asarray(table).ravel()[option[real]]
+    def gather(table: Float[Array, "S A"]) -> Float[np.ndarray, "R B"]:
+        gathered = np.zeros(exits.option.shape)
+        gathered.ravel()[real] = np.asarray(table).ravel()[option[real]]
         return gathered
 
-    termination = gather(mdp.termination, 0.0)
-    termination[option == -1] = 1.0  # staying has the value 0
-    initial = np.bincount(exits.representative, mdp.initial, n_reduced)
-    return MDP.from_pairs(
-        state,
-        action,
+    termination = gather(mdp.termination)
+    termination[exits.option == -1] = 1.0  # staying has the value 0
+    return MDP(
         transitions,
-        gather(mdp.rewards, 0.0),
+        gather(mdp.rewards),
         discount=1.0,
-        n_states=n_reduced,
-        n_actions=exits.option.shape[1],
+        available=exits.option >= -1,
         termination=termination,
-        initial=initial,
+        initial=np.bincount(exits.representative, mdp.initial, n_reduced),
     )

@@ -181,16 +181,14 @@ def restrict_actions(mdp: MDP, kept: Bool[np.ndarray, "S A"]) -> MDP:
     """
     if (kept & mdp.available).any():
         return mdp.with_available(kept)
-    state, action = (index[:1] for index in np.nonzero(mdp.available))
-    return MDP.from_pairs(
-        state,
-        action,
-        scipy.sparse.csr_array((1, mdp.n_states)),
-        np.zeros(1),
+    only = np.zeros(mdp.available.shape, dtype=np.bool_)
+    only.ravel()[np.argmax(mdp.available)] = True
+    return MDP(
+        scipy.sparse.csr_array((only.size, mdp.n_states)),
+        np.zeros(only.shape),
         discount=1.0,
-        n_states=mdp.n_states,
-        n_actions=mdp.n_actions,
-        termination=np.ones(1),
+        available=only,
+        termination=only.astype(np.float64),
         initial=mdp.initial,
     )
 

@@ -16,6 +16,7 @@ from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
+from regmdp.mdp.numbering import ActionNumbering
 from regmdp.policies import check_policy
 from regmdp.samples import Dataset
 
@@ -218,13 +219,34 @@ def _read_trajectory(mdp: MDP, number: int, trajectory: Any) -> _Trajectory:
             "be an action for each state, or for each but the last"
         )
     _require_range(number, "state", states, mdp.n_states)
-    _require_range(number, "action", actions, mdp.n_actions)
+    _require_range(number, "action", actions, mdp.space.n_action_numbers)
+    if mdp.numbering is not None:
+        actions = _find_columns(mdp, mdp.numbering, number, states, actions)
     _require_steps(
         number,
         ~mdp.available[states[: actions.size], actions],
         lambda step: f"{mdp.describe(int(states[step]), int(actions[step]))} is not available",
     )
     return _Trajectory(states, actions)
+
+
+def _find_columns(
+    mdp: MDP,
+    numbering: ActionNumbering,
+    number: int,
+    states: Int[np.ndarray, " N"],
+    actions: Int[np.ndarray, " T"],
+) -> Int[np.ndarray, " T"]:
+    """Return the columns of the actions of a trajectory in the arrays of a ragged model."""
+    place = numbering.find(states[: actions.size], actions)
+    _require_steps(
+        number,
+        place < 0,
+        lambda step: (
+            f"action {int(actions[step])} is not available in {mdp.describe(int(states[step]))}"
+        ),
+    )
+    return numbering.column[place]
 
 
 def _read_integers(number: int, name: str, values: ArrayLike) -> Int[np.ndarray, " N"]:
