@@ -30,6 +30,8 @@ EXEMPT = {
     "regmdp.Certificate.lines": _PART,
     "regmdp.DimensionLayout.find_state": "it has no named parameter",
     "regmdp.DimensionLayout.require_fit": _PART,
+    "regmdp.DimensionLayout.take_actions": _PART,
+    "regmdp.DimensionLayout.take_states": _PART,
     "regmdp.GridLayout.describe_action": _PART,
     "regmdp.GridLayout.describe_state": _PART,
     "regmdp.GridLayout.require_fit": _PART,

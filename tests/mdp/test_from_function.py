@@ -279,3 +279,13 @@ def test_unreachable_successors_need_not_exist():
     )
     assert mdp.termination[4, 0] == 0.5
     assert mdp.transitions.to_csr().nnz == 9
+
+
+def test_files_of_computed_transitions_hold_the_stored_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(transitions, "MAX_PAIRS_PER_BLOCK", 40)
+    computed = build("function")
+    monkeypatch.setattr(
+        type(computed.transitions), "to_sparse", lambda self: pytest.fail("all rows in memory")
+    )
+    rm.io.save_mapped(computed, tmp_path / "folder")
+    assert rm.io.open_mapped(tmp_path / "folder", verify=True).digest == build().digest

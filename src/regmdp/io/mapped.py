@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from regmdp._internal.array_files import read_array, read_array_header
 from regmdp._internal.arrays import freeze
@@ -23,7 +24,7 @@ from regmdp.io.mapped_layout import (
     Description,
 )
 from regmdp.io.model_writer import ModelWriter
-from regmdp.mdp import MDP, SparseTransitions
+from regmdp.mdp import MDP, SparseTransitions, Transitions
 from regmdp.mdp.layout_reader import read_layout
 from regmdp.mdp.model_data import ModelData, check_initial, make_space
 from regmdp.mdp.objective import read_objective
@@ -37,6 +38,9 @@ __all__ = ["open_distributed", "open_mapped", "save_mapped"]
 @checked(ModelError, mdp=Instance(MDP), path=FileName())
 def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
     """Write a model to a folder that :func:`open_mapped` opens.
+
+    The rows are written block by block, so that those of a model whose transitions a function
+    computes need no memory.
 
     Args:
         mdp: The model.
@@ -63,15 +67,23 @@ def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
         labels=mdp.labels,
         objective=mdp.objective,
     ) as writer:
-        rows = mdp.transitions.to_csr()
         for block in mdp.transitions.blocks:
-            part = rows[block.start * mdp.n_actions : block.stop * mdp.n_actions]
             writer.write(
-                part,
+                _list_rows(mdp.transitions, block),
                 mdp.rewards[block],
                 available=mdp.available[block],
                 termination=mdp.termination[block],
             )
+
+
+def _list_rows(transitions: Transitions, block: slice) -> sp.csr_array:
+    """Return the (b·A, S) rows of a block, those of a state one after the other."""
+    parts = list(transitions.iterate_rows(block))
+    data, indices, lengths = (np.concatenate(part) for part in zip(*parts, strict=True))
+    pointers = np.concatenate(([0], np.cumsum(lengths)))
+    rows = sp.csr_array((data, indices, pointers), shape=(lengths.size, transitions.n_states))
+    by_action = np.arange(lengths.size).reshape(transitions.n_actions, -1)
+    return rows[by_action.T.ravel()]
 
 
 @checked(ModelError, path=FileName(), verify=Flag())

@@ -131,17 +131,23 @@ class DimensionLayout(Layout):
     @checked(ModelError, states=NUMBERS | None)
     def state_coordinates(self, states: ArrayLike | None = None) -> dict[str, np.ndarray]:
         """Return the (k,) values of each dimension for (k,) states, by default for all."""
-        where = _check_numbers("state", states, self.n_states)
-        positions = self._positions_of(where)
-        return {one.name: one.take(at) for one, at in zip(self.states, positions, strict=True)}
+        return self.take_states(_check_numbers("state", states, self.n_states))
 
     @checked(ModelError, actions=NUMBERS | None)
     def action_coordinates(self, actions: ArrayLike | None = None) -> dict[str, np.ndarray]:
         """Return the (k,) values of each dimension for (k,) actions, by default for all."""
+        return self.take_actions(_check_numbers("action", actions, self.n_actions))
+
+    def take_states(self, states: Int[np.ndarray, " k"]) -> dict[str, np.ndarray]:
+        """Return the (k,) values of each dimension for states that exist."""
+        positions = self._positions_of(states)
+        return {one.name: one.take(at) for one, at in zip(self.states, positions, strict=True)}
+
+    def take_actions(self, actions: Int[np.ndarray, " k"]) -> dict[str, np.ndarray]:
+        """Return the (k,) values of each dimension for actions that exist."""
         if not self.actions:
             return {}
-        where = _check_numbers("action", actions, self.n_actions)
-        positions = np.unravel_index(where, tuple(len(one) for one in self.actions))
+        positions = np.unravel_index(actions, tuple(len(one) for one in self.actions))
         return {one.name: one.take(at) for one, at in zip(self.actions, positions, strict=True)}
 
     def find_state(self, **coordinates: object) -> int:

@@ -145,7 +145,7 @@ def _fill_block(
     rows, available, termination = [], [], []
     for part in computed.parts(block):
         steps = computed.steps(part)
-        assign(part, (rewards, steps.rewards.T))
+        assign(part, (rewards, steps.average_rewards().T))
         available.append(steps.available)
         termination.append(steps.termination)
         if keep:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -73,13 +74,7 @@ class FunctionTransitions(Transitions):
         """Return steps whose probabilities are multiplied by what survives."""
         if survival is None:
             return steps
-        return Steps(
-            steps.successors,
-            steps.weights * survival,
-            steps.rewards,
-            steps.available,
-            steps.termination,
-        )
+        return replace(steps, weights=steps.weights * survival)
 
     def parts(self, block: slice) -> list[slice]:
         """Return parts of a block whose transitions are computed at once."""

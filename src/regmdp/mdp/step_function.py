@@ -6,7 +6,7 @@ which is the last, so that loops run over contiguous states.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,14 @@ class Steps:
     Attributes:
         successors: (K, A, b) next states; arbitrary where the weight is 0.
         weights: (K, 1, 1) or (K, A, b) probabilities of going there.
-        rewards: (A, b) expected rewards.
+        average_rewards: Returns the (A, b) expected rewards, which sweeps do not need.
         available: (A, b) mask, or None if all actions exist.
         termination: (A, b) probabilities, or None if there are none.
     """
 
     successors: Int[np.ndarray, "K A b"]
     weights: Float[np.ndarray, "K ..."]
-    rewards: Float[np.ndarray, "A b"]
+    average_rewards: Callable[[], Float[np.ndarray, "A b"]]
     available: Bool[np.ndarray, "A b"] | None
     termination: Float[np.ndarray, "A b"] | None
 
@@ -93,7 +93,7 @@ class StepFunction:
             live.reshape(-1, 1, 1)
             if live.shape[-2:] == (1, 1)
             else np.broadcast_to(live, batch.shape).reshape(size),
-            batch.average("reward", reward, weights),
+            lambda: batch.average("reward", reward, weights),
             None if mask is None else np.broadcast_to(mask, batch.shape)[batch.first],
             None if ends is None else batch.average("termination", ends, weights),
         )
@@ -132,7 +132,8 @@ class StepFunction:
         self, batch: _Batch, coordinates: Sequence[Any], live: np.ndarray
     ) -> np.ndarray:
         """Return the numbers of the next states, of the full shape."""
-        total: Any = 0
+        out = np.empty(batch.shape, dtype=self._kind)
+        total: Any = self._kind(0)
         for one, given, stride in zip(self.layout.states, coordinates, self._strides, strict=True):
             values = batch.as_array(f"the next {one.name}", given, "iufbU")
             if one.name in self._clip and values.dtype.kind != "U":
@@ -141,9 +142,9 @@ class StepFunction:
             if missing is not None:
                 batch.require_inside(one, values, missing & (live > 0.0))
                 found = np.where(missing, 0, found)
-            total = total + (found * stride if stride > 1 else found)
-        out = np.empty(batch.shape, dtype=self._kind)
-        out[...] = total
+            # arrays are as small as the coordinates let them be until the last sum
+            moved = found.astype(self._kind) * self._kind(stride)
+            total = np.add(total, moved, out=out if stride == self._strides[-1] else None)
         return out
 
 
@@ -161,11 +162,11 @@ class _Batch:
         layout = steps.layout
         self.arrays = {
             name: freeze(values.reshape(*axes, 1, -1))
-            for name, values in layout.state_coordinates(states).items()
+            for name, values in layout.take_states(states).items()
         }
         self.arrays |= {
             name: freeze(values.reshape(*axes, *actions.shape))
-            for name, values in layout.action_coordinates(actions.ravel()).items()
+            for name, values in layout.take_actions(actions.ravel()).items()
         }
         self.arrays |= steps.outcomes.arrays()
 
