@@ -155,10 +155,13 @@ def _find_terminating_greedy(
     policy: Float[Array, "S A"],
     previous: Float[Array, "S A"] | None,
 ) -> Float[Array, "S A"]:
-    """Return a greedy policy that terminates, with as little slack as possible."""
-    if previous is not None:
-        kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
-        if not find_non_terminating_states(mdp, np.asarray(kept) > 0).any():
+    """Return a greedy policy that terminates, with as little slack as possible.
+
+    A mixed policy is kept only if no pure one is found: its chain has many more cycles.
+    """
+    if previous is not None and find_actions(previous) is not None:
+        kept = _keep_if_it_ends(mdp, regularizer, value, best, policy, previous)
+        if kept is not None:
             return kept
     allowed = permitted(mdp, regularizer)
     q = bellman.q_values(mdp, value)
@@ -170,4 +173,21 @@ def _find_terminating_greedy(
             chosen = DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
             # it has the part of NumPy's interface that users of a policy need
             return cast("Array", chosen)
+    if previous is not None:
+        kept = _keep_if_it_ends(mdp, regularizer, value, best, policy, previous)
+        if kept is not None:
+            return kept
     return policy
+
+
+def _keep_if_it_ends(
+    mdp: MDP,
+    regularizer: Regularizer,
+    value: Float[Array, " S"],
+    best: Float[np.ndarray, " S"],
+    policy: Float[Array, "S A"],
+    previous: Float[Array, "S A"],
+) -> Float[Array, "S A"] | None:
+    """Return the policy of :func:`_keep_what_is_best`, or None if it does not terminate."""
+    kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
+    return None if find_non_terminating_states(mdp, np.asarray(kept) > 0).any() else kept
