@@ -154,6 +154,7 @@ PROTOCOLS = {
     "regmdp.deep.OffPolicy": _TRACED,
     "regmdp.deep.Simplex": _TRACED,
     "regmdp.algorithms.Algorithm": _LOOP,
+    "regmdp.algorithms.Checkpoint": "the loops call it with their events",
     "regmdp.algorithms.Recorder": "the loops call it with their events",
     "regmdp.algorithms.StepSize": _LOOP,
     "regmdp.algorithms.Tolerance": _PART,

@@ -71,6 +71,16 @@ def model_file() -> Path:
     return written("model.npz", lambda path: rm.io.save_model(model(), path))
 
 
+def checkpoint_file() -> Path:
+    """Return a checkpoint of the model."""
+
+    def write(path: Path) -> None:
+        checkpoint = rm.algorithms.Checkpoint(path, model(), iterations=1)
+        rm.solve(model(), None, "auto", max_iterations=1, tol=0, callback=checkpoint)
+
+    return written("checkpoint.npz", write)
+
+
 def model_folder() -> Path:
     """Return a folder with the model."""
     return written("model.mapped", lambda path: rm.io.save_mapped(model(), path))
@@ -146,6 +156,13 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "s": 2,
     },
     "regmdp.io.save_model": lambda: {"mdp": model(), "path": Path("saved.npz")},
+    "regmdp.algorithms.Checkpoint": lambda: {
+        "path": Path("new-checkpoint.npz"),
+        "mdp": model(),
+        "minutes": 1.0,
+        "iterations": 2,
+    },
+    "regmdp.algorithms.load_checkpoint": lambda: {"path": checkpoint_file(), "mdp": model()},
     "regmdp.io.load_model": lambda: {"path": model_file(), "normalize": False},
     "regmdp.io.save_mapped": lambda: {"mdp": model(), "path": fresh("folder")},
     "regmdp.io.open_distributed": lambda: {"path": model_folder(), "verify": False},

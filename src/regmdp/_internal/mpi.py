@@ -20,7 +20,7 @@ import numpy as np
 from regmdp._internal.communicator import ALONE, Communicator, Exchangeable
 from regmdp._internal.errors import MissingExtraError, SolverError
 
-__all__ = ["MPICommunicator", "count_launched", "join_all"]
+__all__ = ["MPICommunicator", "count_launched", "join_all", "join_launched"]
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -52,6 +52,17 @@ def count_launched(environment: Any = os.environ) -> int:
         # a batch script itself has the number of tasks, but is not a step that srun started
         found.append(environment.get("SLURM_STEP_NUM_TASKS", ""))
     return max((int(text) for text in found if text.isdecimal()), default=1)
+
+
+def join_launched() -> Communicator:
+    """Return the communicator of the processes that a launcher has started; else one process.
+
+    MPI is looked for only if there are several.
+
+    Raises:
+        MissingExtraError: if mpi4py is not installed, or finds no MPI.
+    """
+    return join_all() if count_launched() > 1 else ALONE
 
 
 @cache
@@ -153,8 +164,9 @@ class MPICommunicator(Communicator):
     def _share_failure(self, failure: BaseException | None, rank: int) -> BaseException:
         """Return the failure of a rank, in all processes."""
         packed = self._comm.bcast(None if failure is None else _pack(failure), rank)
-        mine = failure is not None and self.rank == rank
-        return self._raise_together(failure if mine else _unpack(packed, rank))
+        # where all of them have raised the same, each keeps its own
+        same = failure is not None and (self.rank == rank or _describe(failure) == packed[1])
+        return self._raise_together(failure if same else _unpack(packed, rank))
 
     def _raise_together(self, failure: BaseException | None) -> BaseException:
         """Return an exception that all processes are about to raise, marked as such."""
@@ -330,18 +342,22 @@ def _mark(failure: BaseException) -> BaseException:
     return failure
 
 
-def _pack(failure: BaseException) -> bytes | str:
-    """Return an exception as bytes, or as text if it cannot be restored from them."""
+def _describe(failure: BaseException) -> str:
+    return f"{type(failure).__name__}: {failure}"
+
+
+def _pack(failure: BaseException) -> tuple[bytes | None, str]:
+    """Return an exception as bytes, None if it cannot be restored from them, and as text."""
     try:
         packed = pickle.dumps(failure)
         pickle.loads(packed)
     except Exception:
-        return f"{type(failure).__name__}: {failure}"
-    return packed
+        return None, _describe(failure)
+    return packed, _describe(failure)
 
 
-def _unpack(packed: bytes | str | None, rank: int) -> BaseException:
+def _unpack(packed: tuple[bytes | None, str], rank: int) -> BaseException:
     """Return the exception that another process has raised."""
-    if isinstance(packed, bytes):
-        return pickle.loads(packed)
-    return SolverError(f"rank {rank} failed: {packed}")
+    if packed[0] is not None:
+        return pickle.loads(packed[0])
+    return SolverError(f"rank {rank} failed: {packed[1]}")

@@ -1,5 +1,6 @@
 """The methods: compositions of an evaluation and an improvement, run by one loop."""
 
+from regmdp.algorithms.checkpoint import Checkpoint, load_checkpoint
 from regmdp.algorithms.iteration import (
     ModifiedPolicyIteration,
     PolicyIteration,
@@ -45,6 +46,7 @@ __all__ = [
     "TDPMD",
     "Adaptive",
     "Algorithm",
+    "Checkpoint",
     "Constant",
     "FisherNPG",
     "Geometric",
@@ -74,5 +76,6 @@ __all__ = [
     "check_and_certify",
     "choose",
     "iterate",
+    "load_checkpoint",
     "run_loop",
 ]

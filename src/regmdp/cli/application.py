@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 import regmdp as rm
+from regmdp._internal.mpi import join_launched
 from regmdp.cli.commands import certify, show, solve
 from regmdp.cli.convert import convert
 from regmdp.cli.exit_codes import FAILED, INTERRUPTED, WRONG_USAGE
@@ -21,6 +22,8 @@ from regmdp.cli.train import TrainCommand, train
 
 __all__ = ["app", "main"]
 
+#: Commands that several processes can run together.
+SHARED = {"certify", "solve"}
 #: Wrong usage, which Typer's releases define in different modules.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -67,7 +70,12 @@ app.command(cls=TrainCommand)(train)
 def main() -> None:
     """Run the program; an error ends it with one sentence and an exit code."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        communicator = join_launched()
+        with communicator.session():
+            if communicator.size > 1:
+                _require_sharing(sys.argv[1:])
+            code = app(standalone_mode=False) or 0
+        sys.exit(code)
     except typer.Abort:  # Ctrl-C, where Typer does not give its exit code
         sys.exit(INTERRUPTED)
     except USAGE_ERROR as error:
@@ -76,6 +84,25 @@ def main() -> None:
     except (rm.RegmdpError, OSError) as error:
         _print_error(str(error))
         sys.exit(FAILED)
+
+
+def _require_sharing(arguments: list[str]) -> None:
+    """Check that a command can be run by several processes.
+
+    Raises:
+        SolverError: if each of them would do the same, and write the same files.
+    """
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    if command in _list_commands() - SHARED:
+        raise rm.SolverError(
+            f"regmdp {command} is for one process, and mpiexec has started several; "
+            f"{' and '.join(sorted(SHARED))} are for several"
+        )
+
+
+def _list_commands() -> set[str]:
+    """Return the names of the commands."""
+    return set(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _describe_wrong_usage(error: Any) -> str:

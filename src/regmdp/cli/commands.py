@@ -10,7 +10,7 @@ import typer
 import regmdp as rm
 from regmdp import io
 from regmdp._internal.files import save_or_rescue
-from regmdp._internal.kinds import Option, Text
+from regmdp._internal.kinds import Integer, Number, Option, Text
 from regmdp.cli.declarations import InputFile, OutputFile, argument, declaration_of, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.goal import Goal
@@ -84,11 +84,27 @@ def solve(
         Path | None,
         option(InputFile(), "A saved solution to continue from, for example after an interrupt."),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        option(OutputFile(), "File to which the value is written while the run goes on."),
+    ] = None,
+    checkpoint_minutes: Annotated[
+        float, option(Number(above=0.0), "Minutes between checkpoints.")
+    ] = 10.0,
+    checkpoint_iterations: Annotated[
+        int | None, option(Integer(), "Iterations between checkpoints.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Start from the file of --checkpoint, if it is there."),
+    ] = False,
     output: Annotated[
         Path | None, option(OutputFile(), "File for the solution.", "--output", "-o")
     ] = None,
 ) -> None:
     """Solve a model, print the policy's value with certified bounds, and save the solution.
+
+    Under mpiexec, all processes share the model, which must be a mapped folder.
 
     Exit code: 0 if the tolerance was met, 3 if not, 130 if interrupted (the last iterate is saved),
     1 on an error.
@@ -101,6 +117,10 @@ def solve(
     path = output or Path(f"{problem.name}-policy.npz")
     OutputFile().require(path)
     before = None if start is None else rm.Solution.load(start)
+    if resume and checkpoint is None:
+        raise rm.SolverError("--resume needs --checkpoint, the file to go on from")
+    if resume and checkpoint is not None and checkpoint.exists():
+        before = rm.algorithms.load_checkpoint(checkpoint, problem.mdp)
     method = make_algorithm(algorithm, step_size)
     with IterationLine(open_console(stderr=True)) as progress:
         solution = rm.solve(
@@ -111,7 +131,12 @@ def solve(
             absolute_tol=absolute_tol,
             max_iterations=max_iterations,
             start=before,
-            callback=progress,
+            callback=[
+                progress,
+                *_make_checkpoints(
+                    checkpoint, problem.mdp, checkpoint_minutes, checkpoint_iterations
+                ),
+            ],
         )
     save_or_rescue(path, solution.save)
     rows = [*solution.lines(), *problem.compare_with_reference(solution.policy)]
@@ -120,6 +145,15 @@ def solve(
         raise typer.Exit(INTERRUPTED)
     if not solution.status.ok:
         raise typer.Exit(NOT_MET)
+
+
+def _make_checkpoints(
+    path: Path | None, mdp: rm.MDP, minutes: float, iterations: int | None
+) -> list[rm.algorithms.Checkpoint]:
+    """Return the callbacks that write checkpoints: one if there is a path."""
+    if path is None:
+        return []
+    return [rm.algorithms.Checkpoint(path, mdp, minutes=minutes, iterations=iterations)]
 
 
 def certify(

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import regmdp as rm
 from regmdp import io, models
+from regmdp._internal.mpi import join_launched
 from regmdp.cli.assignments import parse_assignment
 from regmdp.cli.goal import Goal
 from regmdp.cli.methods import make_regularizer, require_regularizer_name
@@ -81,6 +82,7 @@ class LoadedProblem:
         reference: str | None = None,
     ) -> LoadedProblem:
         """Load the model, set its goal, and make the regularizer."""
+        _require_shared(source)
         problem = cls._load_file(source) if source.is_file else cls._load_named(source)
         original = problem.mdp
         problem.mdp = source.goal.apply(original)
@@ -211,6 +213,20 @@ class LoadedProblem:
         unpaid = self.mdp.with_rewards(np.zeros(self.mdp.rewards.shape))
         cost = rm.KL(reference, temperature=1.0)
         return max(-rm.evaluate(unpaid, policy, cost).initial_value, 0.0)
+
+
+def _require_shared(source: ModelSource) -> None:
+    """Check that several processes, if a launcher has started them, can share the model.
+
+    Raises:
+        ModelError: if they cannot.
+    """
+    count = join_launched().size
+    if count > 1 and not (Path(source.name).is_dir() and source.format in (None, "mapped")):
+        raise rm.ModelError(
+            f"{count} processes share a mapped model, and {source.name} is none; write one first, "
+            f"without mpiexec: regmdp convert {source.name} FOLDER.mapped"
+        )
 
 
 def _parse_parameters(texts: list[str] | None) -> dict[str, Any]:
