@@ -1,4 +1,4 @@
-"""Seconds to estimate Rust's model from the files, by groups of buses: transitions, then utilities.
+"""Seconds to estimate Rust's model from the files, by groups of buses, with standard errors.
 
     python benchmarks/choice.py FOLDER      (with the files of the bus data)
 
@@ -18,41 +18,57 @@ from pathlib import Path
 from regmdp.applications import choice
 
 REPETITIONS = 9
-GROUPS = ((1, 2, 3), (4,), (1, 2, 3, 4))
+#: Groups of buses, numbers of bins, and by how many bins at most a month adds, plus one.
+CASES = (
+    ((1, 2, 3), 90, 3),
+    ((4,), 90, 3),
+    ((1, 2, 3, 4), 90, 3),
+    ((1, 2, 3), 175, 5),
+    ((1, 2, 3, 4), 175, 6),
+)
 
 
-def estimate(folder: Path, groups: tuple[int, ...]) -> choice.Estimates:
-    """Read the files and estimate the model."""
-    return choice.nested_fixed_point(choice.bus_engine_model(), choice.read_buses(folder, groups))
+def estimate(
+    folder: Path, groups: tuple[int, ...], n_bins: int, n_increments: int
+) -> choice.Estimates:
+    """Read the files, estimate the model, and compute the standard errors."""
+    model = choice.bus_engine_model(n_bins=n_bins, n_increments=n_increments)
+    estimates = choice.nested_fixed_point(model, choice.read_buses(folder, groups, n_bins=n_bins))
+    estimates.standard_errors()
+    return estimates
 
 
 def main(folder: Path) -> None:
     """Print a table of the times."""
     print(
-        "| groups | seconds, median (least, most) | with the imports, in a new process | models "
-        "solved |"
+        "| groups | bins | seconds, median (least, most) | CPU seconds | with the imports, in a "
+        "new process | models solved |"
     )
-    print("|---|---|---|---|")
-    for groups in GROUPS:
-        taken, fresh = [], []
+    print("|---|---|---|---|---|---|")
+    for groups, n_bins, n_increments in CASES:
+        taken, busy, fresh = [], [], []
         for _ in range(REPETITIONS):
-            begin = time.perf_counter()
-            estimates = estimate(folder, groups)
+            begin, begin_busy = time.perf_counter(), time.process_time()
+            estimates = estimate(folder, groups, n_bins, n_increments)
             taken.append(time.perf_counter() - begin)
+            busy.append(time.process_time() - begin_busy)
         for _ in range(3):
             begin = time.perf_counter()
-            subprocess.run([sys.executable, __file__, str(folder), *map(str, groups)], check=True)
+            numbers = [n_bins, n_increments, *groups]
+            subprocess.run([sys.executable, __file__, str(folder), *map(str, numbers)], check=True)
             fresh.append(time.perf_counter() - begin)
         name = ", ".join(map(str, groups))
         seconds = f"{statistics.median(taken):.3f} ({min(taken):.3f}, {max(taken):.3f})"
         print(
-            f"| {name} | {seconds} | {statistics.median(fresh):.2f} | {estimates.iterations} |",
+            f"| {name} | {n_bins} | {seconds} | {statistics.median(busy):.3f} | "
+            f"{statistics.median(fresh):.2f} | {estimates.iterations} |",
             flush=True,
         )
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        estimate(Path(sys.argv[1]), tuple(map(int, sys.argv[2:])))
+        n_bins, n_increments, *groups = map(int, sys.argv[2:])
+        estimate(Path(sys.argv[1]), tuple(groups), n_bins, n_increments)
     else:
         main(Path(sys.argv[1]))

@@ -144,6 +144,27 @@ def test_models_of_different_sizes_and_discounts_keep_their_order():
     assert batch[::4].values.shape == (3, 8)
 
 
+def test_ragged_models_are_solved_one_by_one():
+    n_states, n_actions = 200, 400
+    state = np.repeat(np.arange(n_states), 2)
+    action = (
+        np.random.default_rng(0)
+        .permuted(np.tile(np.arange(n_actions), (n_states, 1)), axis=1)[:, :2]
+        .ravel()
+    )
+    rows = np.eye(n_states)[action % n_states]
+    models = [
+        rm.MDP.from_pairs(state, action, rows, np.arange(400.0) * scale, 0.9, n_actions=n_actions)
+        for scale in (1.0, 2.0)
+    ]
+    batch = rm.solve_many(models)
+    assert batch.ok
+    assert batch.values.shape == (2, n_states)
+    assert batch[1].policy.shape == (n_states, n_actions)
+    with pytest.raises(rm.SolverError, match="^some policies are sparse"):
+        batch.policies  # noqa: B018
+
+
 def test_a_batch_is_a_sequence_of_solutions_with_stacked_arrays(tmp_path):
     models = draw_models(7)
     batch = rm.solve_many(models, rm.Shannon(0.3))

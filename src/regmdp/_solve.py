@@ -13,6 +13,7 @@ import scipy
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.blas import limit_blas_threads
 from regmdp._internal.checks import check_integer, show
 from regmdp._internal.errors import ImproperPolicyError, PolicyError, RegmdpError, SolverError
 from regmdp._internal.events import CallbackLike
@@ -116,11 +117,12 @@ def solve(
         _check_algorithm(problem, algorithm)
     first = _check_start(problem, start)
     task = _Task(mdp, regularizer, tolerance, limit, callback)
-    run, name, reason = (
-        task.solve_openly()
-        if isinstance(algorithm, str) and start is None
-        else task.solve(algorithm, first, optional=isinstance(start, Solution))
-    )
+    with limit_blas_threads(mdp.n_states):
+        run, name, reason = (
+            task.solve_openly()
+            if isinstance(algorithm, str) and start is None
+            else task.solve(algorithm, first, optional=isinstance(start, Solution))
+        )
     options = {
         "tol": tolerance.relative,
         "absolute_tol": tolerance.absolute,

@@ -165,6 +165,10 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "self": model(),
         "parameters": {"cost": 2.0, "wear": 0.5, "increment 0": 0.3},
     },
+    "regmdp.choice.ChoiceModel.utility_perturbations": lambda: {
+        "self": model(),
+        "parameters": {"cost": 2.0, "wear": 0.5, "increment 0": 0.3},
+    },
     "regmdp.choice.ChoiceModel.require_fit": lambda: {"self": model(), "panel": panel()},
     "regmdp.choice.ChoiceModel.solve": lambda: {
         "self": model(),

@@ -92,7 +92,8 @@ def set_num_threads(count: int) -> None:
     called meanwhile.
 
     The environment variable ``REGMDP_NUM_THREADS`` sets it from outside. Dense models leave the
-    threads to NumPy's BLAS, which has its own setting.
+    threads to NumPy's BLAS, which has its own setting; models of at most 512 states use one thread
+    of it.
 
     Args:
         count: The number of threads, 1 or more.

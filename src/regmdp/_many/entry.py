@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.blas import one_blas_thread
 from regmdp._internal.errors import RegmdpError, SolverError
 from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, SequenceOf, checked
 from regmdp._internal.status import Status
@@ -154,7 +155,8 @@ def _solve_side_by_side(
     stack = Stack([problems[i] for i in members])
     own = None if starts is None else starts[members]
     try:
-        return solve_stack(stack, np.array(members), own, tolerance, limit)
+        with one_blas_thread():
+            return solve_stack(stack, np.array(members), own, tolerance, limit)
     except RegmdpError:  # one by one, it is raised again with the number of the model
         return []
 

@@ -112,14 +112,14 @@ def _check_all(models: Sequence[MDP], regularizers: Sequence[Regularizer]) -> li
 def group_problems(problems: Sequence[Problem]) -> list[list[int]]:
     """Return the numbers of the problems that can be solved side by side.
 
-    Problems of a group have one size and one discount below 1. A problem alone, of a large model or
-    without a discount, is a group of its own.
+    Problems of a group have one size and one discount below 1. A problem alone, of a large or a
+    ragged model, or without a discount, is a group of its own.
     """
     alike: dict[tuple[int, int, float], list[int]] = {}
     groups: list[list[int]] = []
     for i, problem in enumerate(problems):
         mdp = problem.mdp
-        if mdp.discount == 1.0 or mdp.n_states > MAX_STACKED_STATES:
+        if mdp.discount == 1.0 or mdp.n_states > MAX_STACKED_STATES or mdp.numbering is not None:
             groups.append([i])
         else:
             alike.setdefault((mdp.n_states, mdp.n_actions, mdp.discount), []).append(i)

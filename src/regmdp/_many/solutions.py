@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias, overload
 
 import numpy as np
+import scipy
 
 from regmdp._internal.arrays import Float, freeze
 from regmdp._internal.errors import SolverError
@@ -139,6 +140,11 @@ class SolutionBatch(Sequence[Solution]):
     def _stack(self, name: str) -> np.ndarray:
         """Return an attribute of all entries as one array."""
         parts = [_read(entry, name) for entry in self._entries]
+        if any(scipy.sparse.issparse(part) for part in parts):
+            raise SolverError(
+                "some policies are sparse, of ragged models, and cannot be stacked; take the "
+                "solutions one by one, batch[i]"
+            )
         shapes = sorted({part.shape for part in parts})
         if len(shapes) > 1:
             found = ", ".join(map(str, shapes[:3])) + (", …" if len(shapes) > 3 else "")

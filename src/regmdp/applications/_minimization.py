@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.blas import limit_blas_threads
 from regmdp._internal.errors import UnboundedError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
@@ -67,6 +68,11 @@ class Objective(ABC, Generic[Evaluation]):
             evaluation: The evaluation.
             value: The objective there.
         """
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows of the largest dense matrix of an evaluation; 0 if all are sparse."""
+        return 0
 
     def state(self, evaluation: Evaluation) -> object:
         """Return what a callback gets as the event's ``state``."""
@@ -202,8 +208,9 @@ class Search(Generic[Evaluation]):
             KeyboardInterrupt: on Ctrl-C, if no point with a finite value is known yet.
         """
         try:
-            point, status = minimize()
-            record = self._at(point)
+            with limit_blas_threads(self.objective.n_rows):
+                point, status = minimize()
+                record = self._at(point)
         except (_StopSearch, KeyboardInterrupt) as reason:
             if self._best is None:
                 raise

@@ -99,6 +99,16 @@ class Likelihood:
         """(K,) bounds on the errors that the inner solution causes in :attr:`gradient`."""
         return np.array([self.adjoint.directional_error(d) for d in self._perturbations])
 
+    @cached_property
+    def utility_gradient(self) -> Float[np.ndarray, " U"]:
+        """(U,) the part of :attr:`gradient` of the utility parameters."""
+        return np.array([self.adjoint.directional_derivative(d) for d in self._of_utilities])
+
+    @cached_property
+    def utility_gradient_error(self) -> Float[np.ndarray, " U"]:
+        """(U,) the part of :attr:`gradient_error` of the utility parameters."""
+        return np.array([self.adjoint.directional_error(d) for d in self._of_utilities])
+
     @property
     def full_gradient(self) -> Float[np.ndarray, " K"]:
         """(K,) gradient of :attr:`total`."""
@@ -123,11 +133,12 @@ class Likelihood:
     @cached_property
     def choice_hessian(self) -> Float[np.ndarray, "K K"]:
         """(K, K) second derivative of :attr:`choices`."""
-        linear_in_theta = isinstance(self.solution.model.utilities, LinearUtilities)
-        rows = self._hessian_rows() if linear_in_theta else self._differences_of_gradients()
-        size = self.solution.parameters.size
-        hessian = np.array(rows).reshape(size, size)
-        return 0.5 * (hessian + hessian.T)
+        return self._second_derivative(self._perturbations)
+
+    @cached_property
+    def utility_hessian(self) -> Float[np.ndarray, "U U"]:
+        """(U, U) the part of :attr:`choice_hessian` of the utility parameters."""
+        return self._second_derivative(self._of_utilities)
 
     @property
     def hessian(self) -> Float[np.ndarray, "K K"]:
@@ -137,28 +148,38 @@ class Likelihood:
         whole[first:, first:] += self.solution.model.transitions.hessian(self.panel, self._phi)
         return whole
 
-    def _hessian_rows(self) -> list[list[float]]:
+    def _second_derivative(self, perturbations: list[Perturbation]) -> Float[np.ndarray, "P P"]:
+        """Return the second derivative of the choices with respect to the first P parameters."""
+        linear_in_theta = isinstance(self.solution.model.utilities, LinearUtilities)
+        find_rows = self._hessian_rows if linear_in_theta else self._differences_of_gradients
+        size = len(perturbations)
+        hessian = np.array(find_rows(perturbations)).reshape(size, size)
+        return 0.5 * (hessian + hessian.T)
+
+    def _hessian_rows(self, perturbations: list[Perturbation]) -> list[list[float]]:
         """Return the second derivative row by row, for linear utilities."""
         weights = self.counts / self.solution.model.scale
         rows = []
-        for perturbation in self._perturbations:
+        for perturbation in perturbations:
             row = self.solution.linear.hessian_vector_product(
                 perturbation, value=-weights.sum(axis=1), q=weights
             )
-            rows.append([row.directional_derivative(other) for other in self._perturbations])
+            rows.append([row.directional_derivative(other) for other in perturbations])
         return rows
 
-    def _differences_of_gradients(self) -> list[Float[np.ndarray, " K"]]:
+    def _differences_of_gradients(
+        self, perturbations: list[Perturbation]
+    ) -> list[Float[np.ndarray, " P"]]:
         """Return the second derivative column by column, by central differences."""
         model, vector = self.solution.model, self.solution.parameters
         columns = []
-        for number in range(vector.size):
+        for number in range(len(perturbations)):
             step = np.zeros(vector.size)
             step[number] = RELATIVE_STEP * max(abs(vector[number]), MIN_PARAMETER_SIZE)
             after, before = (
                 Likelihood.from_parameters(
                     model, self.panel, vector + sign * step, self.solution.mdp_solution
-                ).gradient
+                ).gradient[: len(perturbations)]
                 for sign in (1.0, -1.0)
             )
             columns.append((after - before) / (2.0 * step[number]))
@@ -171,6 +192,10 @@ class Likelihood:
     @cached_property
     def _perturbations(self) -> list[Perturbation]:
         return self.solution.model.perturbations(self.solution.parameters)
+
+    @cached_property
+    def _of_utilities(self) -> list[Perturbation]:
+        return self.solution.model.utility_perturbations(self.solution.parameters)
 
     @cached_property
     def _transition_scores(self) -> Float[np.ndarray, "m J"]:

@@ -167,6 +167,10 @@ class _LikelihoodObjective(Objective[_Evaluation]):
     #: Whether the transitions are estimated as well.
     joint: ClassVar[bool]
 
+    @property
+    def n_rows(self) -> int:
+        return len(self.model.choice_sets)
+
     @abstractmethod
     def parameters(
         self, point: Float[np.ndarray, " P"]
@@ -208,11 +212,13 @@ class _ChoiceObjective(_LikelihoodObjective):
         return -evaluation.likelihood.choices
 
     def gradient(self, evaluation: _Evaluation) -> Float[np.ndarray, " P"]:
-        return -evaluation.jacobian.T @ evaluation.likelihood.gradient
+        return -evaluation.likelihood.utility_gradient
+
+    def gradient_error(self, evaluation: _Evaluation) -> Float[np.ndarray, " P"]:
+        return evaluation.likelihood.utility_gradient_error
 
     def hessian(self, evaluation: _Evaluation) -> Float[np.ndarray, "P P"]:
-        jacobian = evaluation.jacobian
-        return -jacobian.T @ evaluation.likelihood.choice_hessian @ jacobian
+        return -evaluation.likelihood.utility_hessian
 
 
 @dataclass(frozen=True, eq=False)

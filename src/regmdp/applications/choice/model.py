@@ -205,12 +205,19 @@ class ChoiceModel:
     @checked(SampleError, parameters=PARAMETERS)
     def perturbations(self, parameters: ParametersLike) -> list[Perturbation]:
         """Return the derivative of the decision process with respect to each parameter."""
-        theta, phi = self.split(parameters)
-        slopes = self.utilities.derivative(theta)
+        _, phi = self.split(parameters)
+        of_transitions = self.transitions.derivatives(phi)
         return [
-            *(Perturbation(rewards=slopes[:, :, number]) for number in range(theta.size)),
-            *(Perturbation(transitions=rows) for rows in self.transitions.derivatives(phi)),
+            *self.utility_perturbations(parameters),
+            *(Perturbation(transitions=rows) for rows in of_transitions),
         ]
+
+    @checked(SampleError, parameters=PARAMETERS)
+    def utility_perturbations(self, parameters: ParametersLike) -> list[Perturbation]:
+        """Return those of the :meth:`perturbations` that belong to parameters of the utilities."""
+        theta, _ = self.split(parameters)
+        slopes = self.utilities.derivative(theta)
+        return [Perturbation(rewards=slopes[:, :, number]) for number in range(theta.size)]
 
     @checked(SampleError, panel=Instance(Panel))
     def require_fit(self, panel: Panel) -> None:

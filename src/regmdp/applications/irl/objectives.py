@@ -71,6 +71,10 @@ class RewardObjective(Objective[RewardEvaluation]):
     regularizer: Regularizer
     ridge: float
 
+    @property
+    def n_rows(self) -> int:
+        return self.demonstrations.mdp.n_states
+
     @abstractmethod
     def loss(self, linear: Linearization) -> float:
         """Return the loss, without the ridge."""
