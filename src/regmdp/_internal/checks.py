@@ -236,6 +236,8 @@ def is_number(value: object) -> bool:
 
 def _as_integer(value: object) -> int | None:
     """Return an integer of any library; None for a boolean or anything else."""
+    if type(value) is int:  # at once: inner loops come here
+        return value
     if _is_no_number(value) or not isinstance(value, SupportsIndex):
         return None
     try:
@@ -251,6 +253,8 @@ def _is_no_number(value: object) -> bool:
 
 def _as_float(value: object) -> float | None:
     """Return a real number as a float; None for a boolean, a complex number, text or an array."""
+    if type(value) is float:  # at once: inner loops come here
+        return value
     if _is_no_number(value):
         return None
     if isinstance(value, Real):
