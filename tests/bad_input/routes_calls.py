@@ -13,6 +13,7 @@ __all__ = ["CALLS"]
 
 START, END = np.array([0, 1, 0, 1]), np.array([1, 2, 2, 0])
 LENGTH = np.array([1.0, 1.0, 3.0, 1.0])
+TURNS = np.array([[0, 1], [0, 3], [3, 0], [3, 2]])
 COORDINATES = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
 
 #: Files of a network of two nodes and two links.
@@ -82,14 +83,20 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "coordinates": COORDINATES,
         "node_names": ["a", "b", "c"],
         "link_names": ["k", "l", "m", "n"],
+        "turns": TURNS,
     },
     "regmdp.routes.RoadNetwork.from_names": lambda: {
         "start": ["a", "b"],
         "end": ["b", "c"],
         "attributes": {"length": np.ones(2)},
         "link_names": ["k", "l"],
+        "turns": TURNS[:1],
     },
     "regmdp.routes.RoadNetwork.can_reach": lambda: {
+        "self": network(),
+        "destinations": np.array([1, 2]),
+    },
+    "regmdp.routes.RoadNetwork.links_reaching": lambda: {
         "self": network(),
         "destinations": np.array([1, 2]),
     },

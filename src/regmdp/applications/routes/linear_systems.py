@@ -109,7 +109,7 @@ def solve_destinations(
     """
     factor, certificate = common
     arrives = network.end[:, None] == destinations
-    reached = network.can_reach(destinations)[network.end]
+    reached = network.links_reaching(destinations)
     pending = np.arange(destinations.size)
     in_range, block = _solve_in_units(factor, arrives, reached, pending)
     blocks = [block]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,19 +12,16 @@ from scipy.sparse import csgraph
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
-from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.checks import LARGE_ROOT, describe_first
 from regmdp._internal.errors import ModelError
-from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Integer, SequenceOf, Text, checked
+from regmdp.applications.routes.pairs import find_links_reaching, list_all_pairs, list_turns
 
-__all__ = ["NAMES", "NODES", "RoadNetwork", "concatenate_ranges", "require_same_network"]
+__all__ = ["NAMES", "NODES", "RoadNetwork", "require_same_network"]
 
 #: Largest number of nodes, relative to that of the links, that is taken from the largest number
 #: that occurs: beyond it, the numbers are names.
 MAX_NODES_PER_LINK, MIN_SUSPICIOUS_NODES = 1000, 10**6
-#: Bytes of a pair of consecutive links: its state and its link, and what they are made of.
-BYTES_PER_PAIR = 48
-
 
 #: Names of nodes, links or trips.
 NAMES = SequenceOf(Text() | Integer(None))
@@ -36,9 +34,10 @@ class RoadNetwork:
 
     A traveller's state is the link travelled last, or at first the origin node. So there are S =
     L + N states: state k < L is link k, and state L + n is "about to leave node n". From a state
-    one can take any link that begins where it ends. These **pairs** (state, next link) are
-    numbered 0 … P - 1, sorted by state and, within a state, by link; features and utilities are
-    arrays over the pairs. Several links may join the same two nodes.
+    one can take any link that begins where it ends, or, where turns are restricted, one that may
+    follow. These **pairs** (state, next link) are numbered 0 … P - 1, sorted by state and, within a
+    state, by link; features and utilities are arrays over the pairs. Several links may join the
+    same two nodes.
 
     Attributes:
         start: (L,) node at which each link begins.
@@ -51,6 +50,8 @@ class RoadNetwork:
         pair_state: (P,) state of each pair.
         pair_link: (P,) next link of each pair.
         slot: (L,) number of links with a smaller number that begin at the same node.
+        pairs: The same four arrays.
+        restricted: Whether only listed links may follow a link.
 
     Examples:
         >>> from regmdp.applications import routes
@@ -76,6 +77,7 @@ class RoadNetwork:
         coordinates: ArrayLike | None = None,
         node_names: Sequence[object] | None = None,
         link_names: Sequence[object] | None = None,
+        turns: ArrayLike | None = None,
     ) -> None:
         """Build and check a network.
 
@@ -87,10 +89,12 @@ class RoadNetwork:
             node_names: N names; by default the numbers. Without names or coordinates the last node
                 is the largest that a link has.
             link_names: L names; by default the numbers.
+            turns: (T, 2) links, and the links that may follow them: a turn that is not listed is
+                forbidden. By default every link may follow those that end where it begins.
 
         Raises:
-            ModelError: if something is inconsistent; it names the first such link, and how many
-                there are.
+            ModelError: if something is inconsistent; it names the first such link or turn, and how
+                many there are.
         """
         self.start, self.end = _as_nodes("start", start), _as_nodes("end", end)
         if self.start.shape != self.end.shape:
@@ -125,9 +129,13 @@ class RoadNetwork:
                 f"attributes must be arrays by name, as in a dictionary, not {type(given).__name__}"
             )
         self.attributes = {name: self._as_attribute(name, values) for name, values in given.items()}
-        self.pair_start, self.pair_state, self.pair_link, self.slot = _find_pairs(
-            self.start, self.end, self.n_nodes
-        )
+        self.restricted = turns is not None
+        if turns is None:
+            self.pairs = list_all_pairs(self.start, self.end, self.n_nodes)
+        else:
+            self.pairs = list_turns(self.start, self.n_nodes, _as_turns(self, turns))
+        self.pair_start, self.pair_state, self.pair_link, self.slot = self.pairs
+        self._links_reaching: dict[int, Bool[np.ndarray, " L"]] = {}
 
     @classmethod
     @checked(ModelError, link_names=NAMES | None)
@@ -138,6 +146,7 @@ class RoadNetwork:
         attributes: Mapping[str, ArrayLike] | None = None,
         *,
         link_names: Sequence[object] | None = None,
+        turns: ArrayLike | None = None,
     ) -> RoadNetwork:
         """Build and check a network whose nodes have names: text, or integers such as 10^9.
 
@@ -148,6 +157,7 @@ class RoadNetwork:
             end: (L,) name of the node at which it ends.
             attributes: Name -> (L,) finite numbers; "length" must not be negative.
             link_names: L names; by default the numbers.
+            turns: (T, 2) numbers of links, and of the links that may follow them; by default all.
 
         Raises:
             ModelError: if something is inconsistent.
@@ -168,7 +178,8 @@ class RoadNetwork:
             raise ModelError("the names in start and end must all be text, or all be integers")
         names, numbers = np.unique(np.concatenate(columns), return_inverse=True)
         first, last = np.split(numbers.astype(np.int64), 2)
-        return cls(first, last, attributes, node_names=names.tolist(), link_names=link_names)
+        nodes = names.tolist()
+        return cls(first, last, attributes, node_names=nodes, link_names=link_names, turns=turns)
 
     @property
     def dimensions(self) -> dict[str, int]:
@@ -262,6 +273,13 @@ class RoadNetwork:
                 f"there is no node number {nodes[wrong][0]}; there are {self.n_nodes}, numbered "
                 "from 0"
             )
+        if self.restricted:
+            links = self.links_reaching(nodes)
+            leaves = sp.csr_array(
+                (np.ones(self.n_links), (self.start, np.arange(self.n_links))),
+                shape=(self.n_nodes, self.n_links),
+            )
+            return (leaves @ links > 0) | (np.arange(self.n_nodes)[:, None] == nodes)
         if self._connected:
             return np.ones((self.n_nodes, nodes.size), dtype=np.bool_)
         reversed_graph = sp.csr_array(
@@ -272,6 +290,35 @@ class RoadNetwork:
             before = csgraph.breadth_first_order(reversed_graph, node, return_predecessors=False)
             reached[before, column] = True
         return reached
+
+    @checked(ModelError, destinations=NODES)
+    def links_reaching(self, destinations: Int[np.ndarray, " D"]) -> Bool[np.ndarray, "L D"]:
+        """(L, D) whether a route leads to each destination after each link.
+
+        Args:
+            destinations: (D,) nodes.
+
+        Examples:
+            One may not turn from link 0 into link 1.
+
+            >>> from regmdp.applications import routes
+            >>> network = routes.RoadNetwork([0, 1, 3], [1, 2, 1], turns=[(2, 1)])
+            >>> network.links_reaching(np.array([2]))[:, 0]
+            array([False,  True,  True])
+        """
+        nodes = np.asarray(destinations)
+        if not self.restricted:
+            return self.can_reach(nodes)[self.end]
+        if (nodes >= self.n_nodes).any():
+            raise ModelError(
+                f"there is no node number {nodes.max()}; there are {self.n_nodes}, numbered from 0"
+            )
+        reaching = np.empty((self.n_links, nodes.size), dtype=np.bool_)
+        for column, node in enumerate(nodes.tolist()):
+            if node not in self._links_reaching:
+                self._links_reaching[node] = find_links_reaching(self.pairs, self.end == node)
+            reaching[:, column] = self._links_reaching[node]
+        return reaching
 
     @cached_property
     def _connected(self) -> bool:
@@ -316,42 +363,31 @@ def require_same_network(things: str, network: RoadNetwork, other: RoadNetwork) 
         raise ModelError(f"{things} are of different networks; build both on one")
 
 
-def concatenate_ranges(
-    first: Int[np.ndarray, " n"], count: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, " m"]:
-    """Return first[0], first[0] + 1, …, count[0] numbers, and so on for every range.
+def _as_turns(network: RoadNetwork, turns: ArrayLike) -> Int[np.ndarray, "T 2"]:
+    """Return the pairs of links that may follow each other, checked."""
+    kind = ArrayOf("T 2", "integer", minimum=0, empty=True)
+    array = kind.check("turns", turns, None, ModelError)
 
-    >>> concatenate_ranges(np.array([5, 0]), np.array([2, 3]))
-    array([5, 6, 0, 1, 2])
-    """
-    before = np.cumsum(count) - count
-    return np.arange(count.sum()) + np.repeat(first - before, count)
+    def refuse(bad: Any, what: Callable[[int], str]) -> None:
+        if bad.any():
+            raise ModelError(
+                describe_first(bad, lambda turn: f"turns[{turn}] {what(turn)}", "turns")
+            )
 
-
-def _find_pairs(
-    start: Int[np.ndarray, " L"], end: Int[np.ndarray, " L"], n_nodes: int
-) -> tuple[np.ndarray, ...]:
-    """Return ``pair_start``, ``pair_state``, ``pair_link`` and ``slot`` of a network."""
-    leaving = np.argsort(start, kind="stable")
-    first = np.searchsorted(start[leaving], np.arange(n_nodes + 1))
-    node = np.concatenate((end, np.arange(n_nodes)))  # of each state
-    count = np.diff(first)[node]
-    n_pairs = int(count.sum())
-    require_memory(
-        f"{n_pairs:,} pairs of consecutive links of a network of {start.size:,} links",
-        BYTES_PER_PAIR * n_pairs,
-        "as many links begin at a node where many end; divide such a node",
+    refuse(
+        (array >= network.n_links).any(axis=1),
+        lambda turn: (
+            f"is of the links {array[turn].tolist()}; there are {network.n_links}, numbered from 0"
+        ),
     )
-    pair_start = np.concatenate(([0], np.cumsum(count)))
-    slot = np.empty_like(start)
-    slot[leaving] = np.arange(start.size) - first[start[leaving]]
-    parts = (
-        pair_start,
-        np.repeat(np.arange(node.size), count),
-        leaving[concatenate_ranges(first[node], count)],
-        slot,
+    refuse(
+        network.end[array[:, 0]] != network.start[array[:, 1]],
+        lambda turn: (
+            f"goes from {network.describe(int(array[turn, 0]))} to "
+            f"{network.describe(int(array[turn, 1]))}, which begins at another node"
+        ),
     )
-    return tuple(freeze(part) for part in parts)
+    return np.unique(array, axis=0) if array.size else array
 
 
 def _as_nodes(name: str, nodes: ArrayLike) -> Int[np.ndarray, " L"]:

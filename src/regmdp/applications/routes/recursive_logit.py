@@ -166,7 +166,7 @@ class RecursiveLogit:
         """
         network = self.network
         nodes = self._check_nodes([destination])
-        reached = network.can_reach(nodes)[network.end, 0]
+        reached = network.links_reaching(nodes)[:, 0]
         usable = reached[network.pair_link]
         ends = np.flatnonzero(network.end == destination)
         kept = np.zeros(network.n_states, dtype=np.bool_)

@@ -13,7 +13,8 @@ from regmdp._internal.arrays import ArrayLike, Int, freeze
 from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import ModelError, SampleError
 from regmdp._internal.parameters import ArrayOf, Instance, checked
-from regmdp.applications.routes.network import NAMES, RoadNetwork, concatenate_ranges
+from regmdp.applications.routes.network import NAMES, RoadNetwork
+from regmdp.applications.routes.pairs import concatenate_ranges
 
 __all__ = ["Demand", "Trips"]
 
@@ -127,7 +128,7 @@ class Trips:
         """(T,) the chosen pairs, in order; the first of a trip begins with its origin."""
         state = np.concatenate(([0], self.links[:-1]))
         state[self.offsets[:-1]] = self.network.n_links + self.origin
-        return self.network.pair_start[state] + self.network.slot[self.links]
+        return self.network.pairs.find(state, self.links)
 
     def _check_offsets(self) -> None:
         """Check that the links are divided into trips that are not empty."""
@@ -166,6 +167,15 @@ class Trips:
                 f"{self._describe_step(index + 1)}: {network.describe(last)} ends at node "
                 f"{network.node_names[network.end[last]]}, but {network.describe(following)} "
                 f"begins at node {network.node_names[network.start[following]]}"
+            )
+        forbidden = self.pairs < 0
+        if forbidden.any():
+            index = int(forbidden.argmax())
+            last, following = int(links[index - 1]), int(links[index])
+            raise SampleError(
+                f"{self._describe_step(index)}: {network.describe(following)} may not follow "
+                f"{network.describe(last)}: it is not among the turns of the network "
+                f"({int(np.count_nonzero(forbidden))} of {links.size} steps)"
             )
 
     def _describe_step(self, at: int) -> str:
