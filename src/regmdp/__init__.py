@@ -35,6 +35,7 @@ from regmdp._internal.errors import (
 )
 from regmdp._internal.events import Event
 from regmdp._internal.status import Status
+from regmdp._internal.tables import Table
 from regmdp._internal.threads import get_num_threads, set_num_threads
 from regmdp._learn import LearningResult, learn
 from regmdp._many import SolutionBatch, solve_many
@@ -122,6 +123,7 @@ __all__ = [
     "StatisticalCertificate",
     "Status",
     "Sum",
+    "Table",
     "Tsallis",
     "UnboundedError",
     "Unregularized",

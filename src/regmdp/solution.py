@@ -12,16 +12,18 @@ import scipy
 
 from regmdp._internal.array_files import read_result, take_array, take_field, write_arrays
 from regmdp._internal.arrays import Float
-from regmdp._internal.errors import FormatError
+from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.html import html_rows
-from regmdp._internal.parameters import FileName, checked
+from regmdp._internal.parameters import FileName, Number, checked
 from regmdp._internal.policy_arrays import pack_policy, take_policy
 from regmdp._internal.status import Status
+from regmdp._internal.tables import Table
 from regmdp.algorithms import History
 from regmdp.certificates import BOUNDS, Bounds, Certificate
 from regmdp.mdp import MDP, Layout, expectation
 from regmdp.mdp.layout_reader import read_layout
 from regmdp.mdp.objective import Objective, describe_value, read_objective
+from regmdp.mdp.policy_table import tabulate_policy
 from regmdp.mdp.validation import MASS_TOLERANCE, as_labels
 
 if TYPE_CHECKING:
@@ -156,6 +158,36 @@ class Solution:
             ),
             ("status", str(self.status)),
         ]
+
+    @checked(ModelError, min_probability=Number(0.0, 1.0))
+    def policy_frame(self, min_probability: float = 0.0) -> Table:
+        """Return a table of what the policy does, a row for each action that a state may take.
+
+        Its columns are the dimensions of the state and of the action if the model has names for
+        them, or else ``state`` and ``action``; then ``probability``, the probability of the action
+        in this state, and ``value``, the value of the state. Terminal states have no row.
+
+        Args:
+            min_probability: Rows of smaller probabilities are left out, and so are those of 0.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> mdp = rm.MDP.from_function(
+            ...     lambda stock, order: ((stock + order) // 2, stock - 0.4 * order),
+            ...     {"stock": range(4)},
+            ...     {"order": range(3)},
+            ...     discount=0.9,
+            ... )
+            >>> rm.solve(mdp).policy_frame()
+            stock  order  probability  value
+                0      2            1    4.6
+                1      1            1      6
+                2      2            1     12
+                3      1            1   13.4
+        """
+        return tabulate_policy(
+            self.policy, self.value, self.layout, self.action_labels, min_probability
+        )
 
     @checked(FormatError, path=FileName())
     def save(self, path: str | PathLike[str]) -> None:

@@ -58,6 +58,7 @@ EXEMPT = {
     "regmdp.PolicyEvaluation": _RECORD,
     "regmdp.Regularizer": _BASE,
     "regmdp.Solution": _RECORD,
+    "regmdp.Table": _RECORD,
     "regmdp.SolutionBatch": _RECORD,
     "regmdp.SolutionBatch.__getitem__": "it raises IndexError, as sequences do",
     "regmdp.StatisticalCertificate": _RECORD,

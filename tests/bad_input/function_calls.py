@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from bad_input.fixtures import model
 
 import regmdp as rm
 
@@ -55,4 +56,9 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
     },
     "regmdp.DimensionLayout.describe_state": lambda: {"self": layout(), "state": 1},
     "regmdp.DimensionLayout.describe_action": lambda: {"self": layout(), "action": 1},
+    "regmdp.Solution.policy_frame": lambda: {"self": rm.solve(model()), "min_probability": 0.5},
+    "regmdp.Table.to_csv": lambda: {
+        "self": rm.Table({"stock": np.arange(2)}),
+        "path": "policy.csv",
+    },
 }
