@@ -46,21 +46,19 @@ class Query(NamedTuple):
 
     def model(self, explored: Explored, labels: dict[str, np.ndarray], costs: dict) -> rm.MDP:
         """Return the model whose optimal value is the answer, or its negative for a least one."""
-        goal = labels[self.goal]
-        ended = goal | labels[self.avoid] if self.avoid else goal
-        kept = ~ended[explored.source]
-        state, rows = explored.source[kept], sp.csr_array(explored.rows[kept])
-        paid = costs[self.cost][kept] if self.cost else rows @ goal.astype(np.float64)
+        state = explored.source
         first = np.searchsorted(state, state)  # the choices of a state follow each other
-        return rm.MDP.from_pairs(
+        mdp = rm.MDP.from_pairs(
             state,
             np.arange(state.size) - first,
-            rows,
-            paid if self.most else -paid,
+            sp.csr_array(explored.rows),
+            costs[self.cost] if self.cost else np.zeros(state.size),
             discount=1.0,
-            n_states=goal.size,
-            initial=np.eye(1, goal.size)[0],
+            initial=np.eye(1, explored.rows.shape[1])[0],
+            labels=labels,
         )
+        objective = "reward" if self.cost else "reach"
+        return mdp.with_goal(self.goal, self.avoid, objective=objective, minimize=not self.most)
 
 
 class Case(NamedTuple):

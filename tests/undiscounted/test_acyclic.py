@@ -111,3 +111,24 @@ def test_levels_are_in_order_and_complete():
     assert below.states.tolist() == [4, 3]
     assert above.states.tolist() == [0, 5]
     assert below.starts.tolist() == above.starts.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("minimize", [False, True])
+def test_a_goal_that_is_reached_for_certain_needs_no_iteration(minimize):
+    mdp = draw(2).with_goal([1000], objective="reach", minimize=minimize)
+    solution = rm.solve(mdp)
+    assert solution.provenance.algorithm == "backward induction"
+    np.testing.assert_array_equal(solution.objective_value, 1.0)
+    np.testing.assert_allclose(rm.evaluate(mdp, solution.policy).value, solution.value, rtol=1e-12)
+
+
+def test_goals_beside_other_ends_are_not_certain():
+    mdp = draw(2)
+    goal, avoid = np.arange(975, 985), np.arange(985, 1000)
+    for minimize in (False, True):
+        asked = mdp.with_goal(goal, avoid, objective="reach", minimize=minimize)
+        split, whole = rm.solve(asked), solve_whole(asked)
+        np.testing.assert_allclose(split.value, whole.value, rtol=1e-8)
+        assert np.all(split.certificate.lower <= whole.certificate.upper)
+        assert np.all(whole.certificate.lower <= split.certificate.upper)
+        assert 0.0 < split.objective_value[0] < 1.0

@@ -19,6 +19,7 @@ from regmdp.mdp.structure import find_entries, rows_of, state_graph
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 from regmdp.rounding import rows_sum_to_one
+from regmdp.undiscounted.certain import find_certain_values
 from regmdp.undiscounted.induction import BackwardInduction
 from regmdp.undiscounted.reduction import chooses_freely
 
@@ -41,6 +42,8 @@ class AcyclicParts:
         above: Those of the others that no cycle leads to.
         value: (S + 1,) the values of the former, and 0.
         q: (K,) their action values.
+        certain: (S,) mask of the states below whose value is known, whatever is done.
+        allowed: (S, A) mask of the pairs that may be used.
     """
 
     mdp: MDP
@@ -50,6 +53,8 @@ class AcyclicParts:
     above: BackwardInduction
     value: Float[np.ndarray, " S+1"]
     q: Float[np.ndarray, " K"]
+    certain: Bool[np.ndarray, " S"]
+    allowed: Bool[np.ndarray, "S A"]
 
     def expand_value(self, value: Float[Array, " R"]) -> Float[np.ndarray, " S"]:
         """(R,) a value of the core -> (S,) that of the model."""
@@ -71,6 +76,8 @@ class AcyclicParts:
         expanded = np.zeros((self.mdp.n_states, self.mdp.n_actions), order="F")
         for part, values in ((self.below, self.q), (self.above, q)):
             expanded[part.choose(values, found)] = 1.0
+        first = self.allowed[self.certain].argmax(axis=1)
+        expanded[np.flatnonzero(self.certain), first] = 1.0
         if policy is not None:
             expanded[self.inside] = np.asarray(policy)[: self.inside.size]
         return expanded
@@ -86,20 +93,27 @@ def find_acyclic_parts(mdp: MDP, regularizer: Regularizer) -> AcyclicParts | Non
         return None
     allowed = np.asarray(permitted(mdp, regularizer))
     rows = rows_of(mdp)
+    certain, value = np.zeros(mdp.n_states, dtype=np.bool_), np.zeros(mdp.n_states + 1)
+    known = find_certain_values(mdp, allowed)
+    if known is not None:
+        certain, reward = known
+        value[:-1][certain] = reward
+        allowed = allowed & ~certain[:, None]
     below, above = find_levels(state_graph(rows, allowed))
     found = below.states.size + above.states.size
     if found < LEAST_FRACTION * mdp.n_states or not rows.data.all():
         return None
     first = BackwardInduction(mdp, allowed, below)
     last = BackwardInduction(mdp, allowed, above)
-    value = np.zeros(mdp.n_states + 1)
     q = first.solve(value)
     cyclic = np.ones(mdp.n_states, dtype=np.bool_)
     cyclic[below.states] = False
     cyclic[above.states] = False
     inside = np.flatnonzero(cyclic)
     core = _build_core(mdp, allowed, inside, value) if inside.size else None
-    return AcyclicParts(mdp, core, inside, first, last, value, q)
+    return AcyclicParts(
+        mdp, core, inside, first, last, value, q, certain, permitted(mdp, regularizer)
+    )
 
 
 def _build_core(
