@@ -65,7 +65,7 @@ def test_csv_reads_back_exactly(tmp_path):
 
 def test_tables_show_their_first_rows():
     table = rm.Table({"n": np.arange(12), "x": np.linspace(0, 1, 12)})
-    assert repr(table).splitlines()[:2] == [" n          x", " 0          0"]
+    assert repr(table).splitlines()[:2] == ["n          x", "0          0"]
     assert repr(table).endswith("… (12 rows)")
     assert "<td" in table._repr_html_()
     assert repr(pickle.loads(pickle.dumps(table))) == repr(table)
