@@ -89,7 +89,7 @@ class EpisodeReturns:
 )
 @dataclass(eq=False)
 class Learner(CheckedOptions, ABC):
-    """A method with its networks and its environments, trained by calls of :meth:`learn`.
+    """A method with its networks and its environments, trained by calls of :meth:`Learner.learn`.
 
     Args:
         env: The name of a Gymnasium environment, or a function that makes one. Observations are

@@ -51,7 +51,7 @@ def from_gymnasium(
     Args:
         env: An environment or its id. The tables of FrozenLake, Taxi and CliffWalking are tested.
         discount: γ; Gymnasium's environments have none.
-        normalize: As for :class:`~regmdp.mdp.MDP`, for tables of numbers with few digits.
+        normalize: As for :class:`~regmdp.MDP`, for tables of numbers with few digits.
         **options: Passed to ``gymnasium.make`` with an id.
 
     Returns:

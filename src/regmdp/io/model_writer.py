@@ -98,7 +98,7 @@ class ModelWriter:
         state_labels: S names.
         action_labels: A names.
         layout: Where the states lie in a figure.
-        normalize: As for :class:`~regmdp.mdp.MDP`.
+        normalize: As for :class:`~regmdp.MDP`.
         labels: Sets of states by name, as state numbers or (S,) masks.
         objective: What the rewards until a goal stand for.
 

@@ -92,7 +92,7 @@ def load_model(path: str | PathLike[str], *, normalize: bool = False) -> MDP:
 
     Args:
         path: The file.
-        normalize: As for :class:`~regmdp.mdp.MDP`, for files that other programs have changed.
+        normalize: As for :class:`~regmdp.MDP`, for files that other programs have changed.
 
     Raises:
         FormatError: if the file is damaged, incomplete, or not a model.

@@ -43,7 +43,7 @@ def from_mdptoolbox(
             or A matrices of shape (S, S), dense or sparse: ``R[a][s, t]`` of transitions, whose
             expectation is taken.
         discount: γ.
-        **keywords: As for :class:`~regmdp.mdp.MDP`.
+        **keywords: As for :class:`~regmdp.MDP`.
 
     Raises:
         ModelError: if the shapes do not fit together, or the data are not a model.
@@ -157,7 +157,7 @@ def from_quantecon(
         beta: Discount factor.
         s_indices: (L,) states of the pairs, if R and Q have their second form.
         a_indices: (L,) actions of the pairs, together with ``s_indices``.
-        **keywords: As for :class:`~regmdp.mdp.MDP`.
+        **keywords: As for :class:`~regmdp.MDP`.
 
     Raises:
         ModelError: if the shapes do not fit together, the data are not a model, or a state has no

@@ -50,7 +50,7 @@ class Layout(ABC):
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold, and :func:`~regmdp.mdp.layout_reader.read_layout` reads."""
+        """Return the layout as data that JSON can hold."""
 
 
 @dataclass(frozen=True, init=False)

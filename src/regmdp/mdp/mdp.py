@@ -38,7 +38,7 @@ class MDP(ModelConstructors):
             (s, a). Rows of unavailable pairs are ignored.
         rewards: (S, A) expected reward of each pair. Values and bounds have the same unit.
         discount: γ, 0 ≤ γ ≤ 1, one number, (S,) numbers, one a state, or (S, A) numbers, one a
-            pair. With γ = 1 episodes must terminate. If they differ, :attr:`discount` is the
+            pair. With γ = 1 episodes must terminate. If they differ, ``discount`` is the
             largest, and what a pair has less becomes a probability of termination: the values are
             the same.
         initial: (S,) distribution ρ of the first state, which sums to 1 within 1e-9 and is

@@ -40,7 +40,7 @@ __all__ = [
 
 
 class ModelOptions(GoalOptions, total=False):
-    """Optional arguments of :class:`~regmdp.mdp.MDP`, for functions that pass them on."""
+    """Optional arguments of :class:`~regmdp.MDP`, for functions that pass them on."""
 
     initial: ArrayLike | None
     available: ArrayLike | None

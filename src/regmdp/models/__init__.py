@@ -1,6 +1,6 @@
 """Named models, most of them with known optimal values.
 
-Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build_model` calls it by its
+Each is a function that returns an :class:`~regmdp.MDP`; :func:`build_model` calls it by its
 name on the command line. Route choice on road networks is in :mod:`regmdp.routes`.
 """
 

@@ -1,20 +1,18 @@
 """A browser shows the report of ``regmdp reproduce`` without a network."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from browser import browser
 
 from regmdp.reproduce.experiments import EXPERIMENTS, Experiment
 from regmdp.reproduce.records import Record
 
-#: Environment variable of continuous integration that makes the browser mandatory.
-REQUIRED = "REGMDP_REQUIRE_BROWSER"
+__all__ = ["browser"]
 
 DESKTOP, PHONE = (1280, 900), (360, 740)
 
@@ -40,25 +38,6 @@ def report(request, tmp_path_factory):
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     return Report(folder / "report" / "report.html", experiments)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium")
-    if path is None:
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set, but there is no chromium to open the report in")
-        pytest.skip(
-            "there is no chromium to open the report in (on Debian: apt-get install chromium)"
-        )
-    from playwright.sync_api import sync_playwright
-
-    # as root, as in continuous integration, it refuses to start with its sandbox; the opened file
-    # is our own
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 class Opened:

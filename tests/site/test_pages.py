@@ -1,0 +1,98 @@
+"""The built site opens without a network, fits a phone, and is legible in light and in dark."""
+
+import re
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from browser import browser
+from site_pages import Visitor, site
+
+__all__ = ["browser", "site"]
+
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
+
+#: One page of each kind, and those with the widest tables and formulas.
+SAMPLE = (
+    "index.html",
+    "gallery.html",
+    "lecture.html",
+    "reference/regmdp.html",
+    "reference/regmdp.MDP.html",
+    "reference/regmdp.models.ExponentialChain.html",
+    "_modules/regmdp/_solve.html",
+)
+
+#: What a newcomer looks for, and a page that answers.
+QUESTIONS = (
+    ("certified bounds", "guarantees"),
+    ("choose regularizer", "choosing"),
+    ("estimate discrete choice", "tutorials/rust"),
+    ("train network", "deep"),
+    ("PRISM files", "formats"),
+    ("action matrices", "reference/regmdp.MDP"),
+)
+
+
+def find_pages(site):
+    return sorted(str(file.relative_to(site)) for file in site.rglob("*.html"))
+
+
+@pytest.mark.parametrize("extent", ["sample", pytest.param("all", marks=pytest.mark.slow)])
+def test_pages_open_without_a_network_fit_a_phone_and_are_legible(browser, site, extent):
+    problems = {}
+    with Visitor(browser, site) as visitor:
+        for path in SAMPLE if extent == "sample" else find_pages(site):
+            visitor.problems = []
+            visitor.open(path)
+            found = visitor.problems
+            width = visitor.page.evaluate("document.documentElement.scrollWidth")
+            if width > 390:
+                found.append(f"is {width} pixels wide")
+            for scheme in ("light", "dark"):
+                visitor.page.emulate_media(color_scheme=scheme)
+                found += [f"{scheme}: contrast {low}" for low in visitor.page.evaluate(CONTRAST)]
+            if found:
+                problems[path] = found
+    assert not problems, "\n".join(f"{path}: {found[:5]}" for path, found in problems.items())
+
+
+def test_mathematics_is_typeset(browser, site):
+    with Visitor(browser, site) as visitor:
+        visitor.open("reference/regmdp.algorithms.Geometric.html")
+        formula = visitor.page.locator(".katex").first
+        box = formula.bounding_box()
+        assert box is not None
+        assert box["width"] > 20
+        assert "KaTeX" in formula.evaluate("element => getComputedStyle(element).fontFamily")
+        assert visitor.page.evaluate("document.fonts.check('16px KaTeX_Math')")
+        assert visitor.page.locator(".katex-error").count() == 0
+
+
+@pytest.mark.parametrize(("question", "answer"), QUESTIONS, ids=[one[1] for one in QUESTIONS])
+def test_the_search_finds(browser, site, question, answer):
+    with Visitor(browser, site) as visitor:
+        visitor.open(f"search.html?q={question.replace(' ', '+')}")
+        visitor.page.locator("#search-results li").first.wait_for()
+        visitor.page.wait_for_function("document.querySelector('.search-summary') !== null")
+        links = visitor.page.locator("#search-results li > a")
+        found = [urlsplit(link.get_attribute("href") or "").path for link in links.all()[:5]]
+        assert f"{answer}.html" in found
+        assert visitor.problems == []
+
+
+def test_links_lead_somewhere(site):
+    texts = {file: file.read_text(encoding="utf-8") for file in site.rglob("*.html")}
+    anchors = {file: set(re.findall(r'\bid="([^"]+)"', text)) for file, text in texts.items()}
+    broken = []
+    for file, text in texts.items():
+        for link in set(re.findall(r'<a\b[^>]*\bhref="([^"]*)"', text)):
+            url = urlsplit(unescape(link))
+            if url.scheme:
+                continue
+            target = (file.parent / unquote(url.path)).resolve() if url.path else file
+            missing = url.fragment and unquote(url.fragment) not in anchors.get(target, set())
+            if not target.exists() or (target.suffix == ".html" and missing):
+                broken.append(f"{file.relative_to(site)}: {link}")
+    assert not broken, "\n".join(sorted(broken)[:50])
