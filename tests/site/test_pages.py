@@ -58,6 +58,18 @@ def test_pages_open_without_a_network_fit_a_phone_and_are_legible(browser, site,
     assert not problems, "\n".join(f"{path}: {found[:5]}" for path, found in problems.items())
 
 
+def test_the_contrast_is_measured(browser):
+    page = browser.new_page()
+    page.set_content(
+        "<body style='background: white'><p style='color: #777'>4.48 on white</p>"
+        "<p style='color: #767676'>4.54 on white</p>"
+        "<div style='background: rgb(0 0 0 / 50%)'><p style='color: white'>half black</p></div></body>"
+    )
+    low = page.evaluate(CONTRAST)
+    assert [text.split()[0] for text in low] == ["4.48", "3.98"]
+    page.close()
+
+
 def test_mathematics_is_typeset(browser, site):
     with Visitor(browser, site) as visitor:
         visitor.open("reference/regmdp.algorithms.Geometric.html")
@@ -92,7 +104,9 @@ def test_links_lead_somewhere(site):
             if url.scheme:
                 continue
             target = (file.parent / unquote(url.path)).resolve() if url.path else file
-            missing = url.fragment and unquote(url.fragment) not in anchors.get(target, set())
+            # Sphinx takes one namespace for all names of a source file, where two may have them
+            exact = "_modules" not in file.parts
+            missing = exact and url.fragment and unquote(url.fragment) not in anchors.get(target, set())
             if not target.exists() or (target.suffix == ".html" and missing):
                 broken.append(f"{file.relative_to(site)}: {link}")
     assert not broken, "\n".join(sorted(broken)[:50])
