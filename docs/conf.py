@@ -19,11 +19,12 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "docstrings",
+    "lessons",
     "mathematics",
     "pages",
     "reference",
 ]
-exclude_patterns = ["_*", "katex"]
+exclude_patterns = ["_*", "katex", "lessons"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown", ".myst": "markdown"}
 nitpicky = True
 # The lists of names hold those of several modules, and so name each with its module.

@@ -59,6 +59,14 @@ class Visitor:
         self.page.goto(f"{ORIGIN}/{path}")
         self.page.wait_for_load_state("load")
 
+    def set_scheme(self, scheme: str) -> None:
+        """Prefer light or dark, and wait until the page has changed its colours."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.wait_for_function(
+            "scheme => matchMedia(`(prefers-color-scheme: ${scheme})`).matches", arg=scheme
+        )
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => done()))")
+
     def __enter__(self):
         return self
 

@@ -50,7 +50,7 @@ CONTENTS = (
             "tutorials/routes",
         ),
     ),
-    ("Theory", ("theory", "lecture", "gallery", "reproduce")),
+    ("Theory", ("lessons", "theory", "lecture", "gallery", "reproduce")),
     ("Reference", ("reference/index", "reference/contributing", "reference/changelog")),
 )
 

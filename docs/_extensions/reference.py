@@ -141,7 +141,12 @@ def _resolve(app: Sphinx, env, node: addnodes.pending_xref, content: nodes.Eleme
     while parent is not None and not isinstance(parent, addnodes.desc_signature):
         parent = parent.parent
     foreign = node.get("reftarget", "").startswith(("matplotlib.", "numpy.", "scipy.", "jax."))
-    return content.deepcopy() if parent is not None or foreign else None
+    if parent is None and not foreign:
+        return None
+    if isinstance(content, addnodes.pending_xref_condition):
+        # there are two texts to choose from, or, for an ellipsis, none
+        return nodes.Text(content.astext() or node.get("reftarget", ""))
+    return content.deepcopy()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

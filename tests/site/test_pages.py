@@ -18,6 +18,7 @@ SAMPLE = (
     "index.html",
     "gallery.html",
     "lecture.html",
+    "lessons/bandit.html",
     "reference/regmdp.html",
     "reference/regmdp.MDP.html",
     "reference/regmdp.models.ExponentialChain.html",
@@ -51,11 +52,21 @@ def test_pages_open_without_a_network_fit_a_phone_and_are_legible(browser, site,
             if width > 390:
                 found.append(f"is {width} pixels wide")
             for scheme in ("light", "dark"):
-                visitor.page.emulate_media(color_scheme=scheme)
+                visitor.set_scheme(scheme)
                 found += [f"{scheme}: contrast {low}" for low in visitor.page.evaluate(CONTRAST)]
             if found:
                 problems[path] = found
     assert not problems, "\n".join(f"{path}: {found[:5]}" for path, found in problems.items())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_contents_beside_a_page_are_legible(browser, site, scheme):
+    size = {"width": 1400, "height": 900}
+    with Visitor(browser, site, viewport=size, color_scheme=scheme) as visitor:
+        for path in SAMPLE:
+            visitor.open(path)
+            assert visitor.page.locator(".sidebar-tree").is_visible()
+            assert visitor.page.evaluate(CONTRAST) == []
 
 
 def test_the_contrast_is_measured(browser):
@@ -63,7 +74,8 @@ def test_the_contrast_is_measured(browser):
     page.set_content(
         "<body style='background: white'><p style='color: #777'>4.48 on white</p>"
         "<p style='color: #767676'>4.54 on white</p>"
-        "<div style='background: rgb(0 0 0 / 50%)'><p style='color: white'>half black</p></div></body>"
+        "<div style='background: rgb(0 0 0 / 50%)'>"
+        "<p style='color: white'>3.98 on half black</p></div></body>"
     )
     low = page.evaluate(CONTRAST)
     assert [text.split()[0] for text in low] == ["4.48", "3.98"]
@@ -105,8 +117,8 @@ def test_links_lead_somewhere(site):
                 continue
             target = (file.parent / unquote(url.path)).resolve() if url.path else file
             # Sphinx takes one namespace for all names of a source file, where two may have them
-            exact = "_modules" not in file.parts
-            missing = exact and url.fragment and unquote(url.fragment) not in anchors.get(target, set())
-            if not target.exists() or (target.suffix == ".html" and missing):
+            exact = url.fragment and "_modules" not in file.parts and target.suffix == ".html"
+            known = not exact or unquote(url.fragment) in anchors.get(target, set())
+            if not target.exists() or not known:
                 broken.append(f"{file.relative_to(site)}: {link}")
     assert not broken, "\n".join(sorted(broken)[:50])
