@@ -134,7 +134,7 @@ function choice(settings, name, update) {
 }
 
 // Draws curves of positive numbers against their index, on a logarithmic scale.
-function drawCurves(svg, curves, floor) {
+function drawCurves(svg, curves, floor, axis) {
   const [width, height, left, bottom] = [420, 260, 52, 30];
   const values = curves.flatMap(curve => curve.values).filter(x => x > floor && isFinite(x));
   const low = Math.floor(Math.log10(Math.min(...values, 1))), high = Math.ceil(Math.log10(Math.max(...values, floor * 10)));
@@ -145,7 +145,7 @@ function drawCurves(svg, curves, floor) {
     draw(svg, 'line', {x1: left, x2: width - 10, y1: y(10 ** power), y2: y(10 ** power), class: 'grid'});
     draw(svg, 'text', {x: left - 6, y: y(10 ** power) + 4, 'text-anchor': 'end'}, `1e${power}`);
   }
-  draw(svg, 'text', {x: (left + width) / 2, y: height - 6, 'text-anchor': 'middle'}, `iterations, 0 to ${n}`);
+  draw(svg, 'text', {x: (left + width) / 2, y: height - 6, 'text-anchor': 'middle'}, axis || `iterations, 0 to ${n}`);
   for (const {values: line, style} of curves) {
     const points = line.map((v, i) => [x(i), y(v), v]).filter(point => isFinite(point[2])).map(point => `${point[0]},${point[1]}`);
     draw(svg, 'polyline', {points: points.join(' '), class: style});
@@ -360,7 +360,8 @@ function lessonPath() {
     const losses = path.reward.map(value => Math.max(best - value, 0));
     drawCurves(picture('losses'), Object.entries(paths).map(([name, one]) => ({
       style: name === settings.h ? 'npg' : 'faint', values: one.reward.map(value => Math.max(best - value, 1e-12)),
-    })).concat([{style: 'mark', values: losses.map((x, i) => (i === at ? Math.max(x, 1e-12) : NaN))}]), 1e-12);
+    })).concat([{style: 'mark', values: losses.map((x, i) => (i === at ? Math.max(x, 1e-12) : NaN))}]), 1e-12,
+      `temperature, ${show(temperatures[0])} to ${show(temperatures.at(-1))}, logarithmic`);
     const marks = document.getElementById('losses').querySelectorAll('.mark');
     marks.forEach(mark => { const [x, y] = mark.getAttribute('points').split(','); if (y) draw(document.getElementById('losses'), 'circle', {cx: x, cy: y, r: 6, class: 'handle'}); });
     document.getElementById('temperature').textContent = show(temperatures[at]);

@@ -120,7 +120,7 @@ class ModelConstructors(ModelVariants):
 
         If the pairs would fill less than a quarter of a large (S, A) array, as with actions that
         are numbered like their successors, the model is *ragged*: its arrays have a column for each
-        action of a state, in the order of the actions' numbers, :attr:`numbering` holds the
+        action of a state, in the order of the actions' numbers, ``numbering`` holds the
         numbers, and ``n_actions`` is the largest number n of actions of a state. Policies and
         action values of its results are sparse, by numbers, and policies are taken so;
         :meth:`to_columns` and :meth:`to_sparse` convert other arrays.
