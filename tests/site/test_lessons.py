@@ -71,7 +71,7 @@ BANDITS = [
 ]
 
 
-@pytest.mark.parametrize("controls", tiered(BANDITS, 2), ids=str)
+@pytest.mark.parametrize("controls", tiered(BANDITS, 1), ids=str)
 def test_the_bandit(visitor, controls):
     lesson = Lesson(visitor, "bandit")
     lesson.set(**controls)
@@ -122,7 +122,7 @@ GRIDS = [
 ]
 
 
-@pytest.mark.parametrize("controls", tiered(GRIDS, 3), ids=str)
+@pytest.mark.parametrize("controls", tiered(GRIDS, 2), ids=str)
 def test_the_gridworld(visitor, controls):
     lesson = Lesson(visitor, "gridworld")
     lesson.set(**controls)
@@ -160,7 +160,7 @@ def test_the_gridworld(visitor, controls):
 PATHS = [("shannon", 20), ("l2", 33), ("tsallis", 0), ("kl", 40), ("barrier", 11)]
 
 
-@pytest.mark.parametrize(("h", "position"), tiered(PATHS, 2))
+@pytest.mark.parametrize(("h", "position"), tiered(PATHS, 1))
 def test_the_regularization_path(visitor, h, position):
     lesson = Lesson(visitor, "path")
     lesson.set(h=h, position=position)
@@ -194,7 +194,7 @@ BOUNDS = [
 ]
 
 
-@pytest.mark.parametrize("controls", tiered(BOUNDS, 2), ids=str)
+@pytest.mark.parametrize("controls", tiered(BOUNDS, 1), ids=str)
 def test_the_bound(visitor, controls):
     lesson = Lesson(visitor, "bound")
     lesson.set(**controls)
@@ -222,7 +222,7 @@ def test_the_bound(visitor, controls):
     assert np.all(np.array(shown["errors"][1:]) <= np.array(shown["bound"][1:]) + 1e-12)
 
 
-@pytest.mark.parametrize("name", ["bandit", "gridworld", "path", "bound"])
+@pytest.mark.parametrize("name", tiered(["bandit", "gridworld", "path", "bound"], 1))
 def test_a_lesson_fits_a_phone_and_is_legible(visitor, name):
     Lesson(visitor, name)
     contrast = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")

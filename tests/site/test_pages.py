@@ -63,7 +63,7 @@ def test_pages_open_without_a_network_fit_a_phone_and_are_legible(browser, site,
 def test_the_contents_beside_a_page_are_legible(browser, site, scheme):
     size = {"width": 1400, "height": 900}
     with Visitor(browser, site, viewport=size, color_scheme=scheme) as visitor:
-        for path in SAMPLE:
+        for path in (one for one in SAMPLE if not one.startswith("lessons/")):
             visitor.open(path)
             assert visitor.page.locator(".sidebar-tree").is_visible()
             assert visitor.page.evaluate(CONTRAST) == []
