@@ -37,6 +37,7 @@ CONTENTS = (
             "goals",
             "figures",
             "speed",
+            "machines",
             "notation",
         ),
     ),

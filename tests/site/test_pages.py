@@ -32,6 +32,7 @@ QUESTIONS = (
     ("estimate discrete choice", "tutorials/rust"),
     ("train network", "deep"),
     ("PRISM files", "formats"),
+    ("cluster", "machines"),
     ("action matrices", "reference/regmdp.MDP"),
 )
 
