@@ -11,6 +11,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
 from regmdp._internal.errors import SampleError, SingularError, SolverError
 from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.html import html_rows
 from regmdp._internal.parameters import Integer, checked
 from regmdp._internal.status import Status
@@ -27,7 +28,7 @@ __all__ = ["LearningResult", "learn"]
 
 
 @dataclass(frozen=True, eq=False)
-class LearningResult:
+class LearningResult(ReadOnlyCopies):
     """Result of N runs of a method that draws samples.
 
     Attributes:

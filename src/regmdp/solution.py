@@ -13,6 +13,7 @@ import scipy
 from regmdp._internal.array_files import read_result, take_array, take_field, write_arrays
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import FormatError, ModelError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.html import html_rows
 from regmdp._internal.parameters import FileName, Number, checked
 from regmdp._internal.policy_arrays import pack_policy, take_policy
@@ -62,7 +63,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(ReadOnlyCopies):
     """A policy, its certificate, and how it was found.
 
     Attributes:

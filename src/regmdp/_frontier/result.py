@@ -32,6 +32,7 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Float
 from regmdp._internal.bounds import require_bounds
 from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import FormatError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.files import replace_atomically
 from regmdp._internal.html import html_table
 from regmdp._internal.parameters import ArrayOf, FileName, Number, checked
@@ -51,7 +52,7 @@ NATS = ArrayOf(minimum=0.0, infinite=(np.inf,), empty=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Frontier:
+class Frontier(ReadOnlyCopies):
     """Policies from the reference to the optimum, and bounds on the value of any policy.
 
     The n points go from the reference (τ = ∞) over decreasing temperatures to τ = 0, the best

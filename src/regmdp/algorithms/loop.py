@@ -29,6 +29,7 @@ from regmdp._internal.errors import (
     SolverError,
 )
 from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.status import Status
 from regmdp._internal.user_code import user_methods
 from regmdp.algorithms.stopping import Stopping, Tolerance
@@ -74,7 +75,7 @@ class Start:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class State(ReadOnlyCopies):
     """An iterate.
 
     Attributes:
@@ -186,7 +187,7 @@ class Recorder:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class History(ReadOnlyCopies):
     """(n,) records of a run, one for each iteration and one for the start.
 
     Attributes:

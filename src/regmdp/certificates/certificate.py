@@ -12,6 +12,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, Shaped, freeze
 from regmdp._internal.bounds import require_bounds, require_error_bound
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 
@@ -27,7 +28,7 @@ SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 
 
 @dataclass(frozen=True, eq=False)
-class Bounds:
+class Bounds(ReadOnlyCopies):
     """(S,) bounds on the optimal value and on the value of one policy.
 
     Attributes:
@@ -67,7 +68,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, eq=False)
-class CertifiedBounds(ABC):
+class CertifiedBounds(ReadOnlyCopies, ABC):
     """The bounds of any certificate: lower ≤ V* ≤ upper and V* - V^π ≤ gap.
 
     Attributes:

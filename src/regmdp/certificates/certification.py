@@ -11,6 +11,7 @@ from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
 from regmdp._internal.bounds import require_bounds
 from regmdp._internal.errors import SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.html import html_rows
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
@@ -147,7 +148,7 @@ def bound_values(
 
 
 @dataclass(frozen=True, eq=False)
-class PolicyEvaluation:
+class PolicyEvaluation(ReadOnlyCopies):
     """The value of a policy.
 
     Attributes:

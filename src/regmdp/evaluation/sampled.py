@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int, freeze_fields
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.user_code import user_methods
 from regmdp.mdp import MDP, DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer
@@ -112,7 +113,7 @@ def tile_regularizer(regularizer: Regularizer, process: DecisionProcess, count: 
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Estimate(ReadOnlyCopies):
     """The result of an evaluation from samples, for the states of all runs.
 
     Attributes:

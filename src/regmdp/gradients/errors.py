@@ -15,6 +15,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.bounds import require_error_bound
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.fixed_point import FixedPoint
 from regmdp.gradients.perturbations import Derivative, Perturbation
@@ -51,7 +52,7 @@ class GradientErrors:
 
 
 @dataclass(frozen=True, eq=False)
-class Cotangent:
+class Cotangent(ReadOnlyCopies):
     r"""The function of the solution whose gradient was taken, and the errors of that gradient.
 
     It is \(\langle c, V \rangle + \langle g, Q \rangle + \langle k, \pi \rangle\).

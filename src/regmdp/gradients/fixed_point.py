@@ -15,6 +15,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Bool, Float, freeze
 from regmdp._internal.errors import RegularizerError, SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp.evaluation import System
 from regmdp.gradients.kl_reference import KLReference, find_kl_reference
 from regmdp.gradients.perturbations import Derivative, Perturbation
@@ -26,7 +27,7 @@ __all__ = ["FixedPoint"]
 
 
 @dataclass(frozen=True, eq=False)
-class FixedPoint:
+class FixedPoint(ReadOnlyCopies):
     """A problem with its optimal value, up to the error of the solution.
 
     Attributes:

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import Instance, checked
 from regmdp.gradients.errors import Cotangent, GradientErrors
 from regmdp.gradients.low_rank import LowRankGradient
@@ -18,7 +19,7 @@ __all__ = ["Gradient"]
 
 
 @dataclass(frozen=True, eq=False)
-class Gradient:
+class Gradient(ReadOnlyCopies):
     r"""The derivative of one number, such as V*(ρ), with respect to all data of a problem.
 
     Attributes:

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, checked
 from regmdp.gradients.shapes import TransitionLike, TransitionsOf, as_transition_rows
 
@@ -19,7 +20,7 @@ INDEX = ArrayOf(kind="integer", minimum=0)
 
 
 @dataclass(frozen=True, eq=False)
-class LowRankGradient:
+class LowRankGradient(ReadOnlyCopies):
     r"""Gradient with respect to transition probabilities, never stored in full.
 
     It is the linear function \(\sum_i \sum_{s,a,t} w_i(s,a) P(t|s,a) v_i(t)\).

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Float
 from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, Number, checked
 from regmdp.gradients.shapes import TransitionLike, TransitionsOf
 
@@ -26,7 +27,7 @@ ANY_SHAPE = ArrayOf(minimum=-LARGE_ROOT, maximum=LARGE_ROOT)
     transitions=TransitionsOf() | None,
 )
 @dataclass(frozen=True, eq=False)
-class Perturbation:
+class Perturbation(ReadOnlyCopies):
     """A direction in which a problem changes; what is None does not change.
 
     Attributes:

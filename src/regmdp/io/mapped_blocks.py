@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from regmdp._internal import threads
 from regmdp._internal.arrays import Bool, Float
 from regmdp._internal.errors import FormatError, ModelError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.sparse import check_indices, check_pointers
 from regmdp.io.mapped_layout import ROW_FILES, Description, mass_error_bound
 from regmdp.mdp.digests import RowsHash
@@ -25,7 +26,7 @@ from regmdp.mdp.transitions import needs_threads, state_blocks
 __all__ = ["MappedBlocks"]
 
 
-class MappedBlocks(Sequence[sp.csr_array]):
+class MappedBlocks(ReadOnlyCopies, Sequence[sp.csr_array]):
     """The rows of the blocks, each mapped from the files while it is used.
 
     Args:

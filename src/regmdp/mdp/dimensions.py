@@ -13,6 +13,7 @@ import numpy as np
 from regmdp._internal.arrays import Bool, Int, freeze
 from regmdp._internal.checks import show
 from regmdp._internal.errors import ModelError
+from regmdp._internal.fields import ReadOnlyCopies
 
 __all__ = ["Dimension", "DimensionValues", "Positions", "check_dimensions", "read_dimension"]
 
@@ -38,7 +39,7 @@ class Positions(NamedTuple):
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class Dimension:
+class Dimension(ReadOnlyCopies):
     """A coordinate with a name and finitely many values.
 
     Args:

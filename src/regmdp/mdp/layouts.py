@@ -14,6 +14,7 @@ import numpy as np
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, checked
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 CLOCKWISE = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
-class Layout(ABC):
+class Layout(ReadOnlyCopies, ABC):
     """Where the states of a model lie in a figure. It has no influence on any result."""
 
     @abstractmethod

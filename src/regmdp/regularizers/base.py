@@ -25,7 +25,7 @@ from regmdp._internal.arrays import (
 )
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
-from regmdp._internal.fields import copy_with
+from regmdp._internal.fields import ReadOnlyCopies, copy_with
 from regmdp._internal.parameters import Integer, Number, checked_methods
 from regmdp._internal.representation import describe_attributes
 from regmdp._internal.user_calls import checked_for_users
@@ -55,7 +55,7 @@ WITHIN = {**N_ACTIONS, "largest": Number(0.0, finite=False)}
     rounding_within=WITHIN,
 )
 @user_methods(RegularizerError)
-class Regularizer(ABC):
+class Regularizer(ReadOnlyCopies, ABC):
     """A convex function h of the distribution over actions, and a temperature.
 
     Subclasses define ``value`` and ``greedy``. The other methods have defaults, which a subclass

@@ -12,6 +12,7 @@ import numpy as np
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.errors import RegmdpError, SampleError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Generator, Instance, Integer, Kind, checked
 from regmdp.mdp import MDP, DecisionProcess, StateActionSpace
@@ -68,7 +69,7 @@ class RowsOf(Kind):
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(ReadOnlyCopies):
     """Observed transitions, in the order in which they were observed.
 
     Unknown columns are None.

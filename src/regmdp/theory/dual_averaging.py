@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp.algorithms import PolicyOptimization
 from regmdp.certificates import backup_error
 from regmdp.improvement import (
@@ -52,7 +53,7 @@ MIN_INVERTIBLE_PROBABILITY = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
-class DualAveragingRun:
+class DualAveragingRun(ReadOnlyCopies):
     """A run viewed as dual averaging.
 
     Attributes:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import Instance, checked
 from regmdp._solve import solve
 from regmdp.algorithms import PolicyIteration
@@ -32,7 +33,7 @@ MAX_POWER_ITERATIONS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Optimum:
+class Optimum(ReadOnlyCopies):
     """The optimal value, with a bound on its error.
 
     Attributes:

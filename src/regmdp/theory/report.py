@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Float, Int
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.html import html_details, html_table
 
 __all__ = [
@@ -27,7 +28,7 @@ class NotApplicableError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison(ABC):
+class Comparison(ReadOnlyCopies, ABC):
     """Comparison of one statement with a run, number by number.
 
     Attributes:

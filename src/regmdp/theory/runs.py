@@ -12,6 +12,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, Instance, Integer, SequenceOf, checked
 from regmdp._learn import learn
 from regmdp._solve import solve
@@ -37,7 +38,7 @@ Cached = TypeVar("Cached")
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(ReadOnlyCopies):
     """A run with its problem.
 
     Only the kind and the parameters of the algorithm are used. The optimum, the action values and

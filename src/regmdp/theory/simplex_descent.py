@@ -14,6 +14,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import PolicyError, SolverError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, Distributions, Instance, Integer, Number, checked
 from regmdp.improvement.dual_variables import (
     check_mirror_map,
@@ -32,7 +33,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class SimplexTrajectory:
+class SimplexTrajectory(ReadOnlyCopies):
     r"""The points of mirror descent on the simplex, and what lies between them.
 
     A step is \(p_t \to \xi_t \to \zeta_t \to p_{t+1}\): the map to the dual space, the gradient

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float, freeze_fields
 from regmdp._internal.errors import SampleError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import (
     ArrayOf,
     Instance,
@@ -67,7 +68,7 @@ PARAMETERS = MappingOf(Number()) | ArrayOf("K", empty=True)
     choices=SequenceOf(Text()) | None,
 )
 @dataclass(frozen=True, eq=False)
-class ChoiceModel:
+class ChoiceModel(ReadOnlyCopies):
     r"""A dynamic discrete choice model with logit errors: an entropy-regularized decision process.
 
     In state s the choice a gives the flow utility u(s, a) and an unobserved part, independent over

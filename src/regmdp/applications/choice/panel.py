@@ -11,6 +11,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Integer, checked
 
@@ -20,7 +21,7 @@ __all__ = ["Panel"]
 MAX_EXACT_INTEGER = 2.0**53
 
 
-class Panel:
+class Panel(ReadOnlyCopies):
     """Choices of individuals over consecutive periods: rows sorted by individual and period.
 
     Args:

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import LARGE_ROOT, describe_first, show
 from regmdp._internal.errors import SampleError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Instance, Integer, checked, checked_methods
 from regmdp._internal.sparse import as_csr
@@ -42,7 +43,7 @@ PHI, PANEL = ArrayOf("J", empty=True), Instance(Panel)
     to_free={"phi": PHI},
 )
 @user_methods(SampleError)
-class ExogenousTransitions(ABC):
+class ExogenousTransitions(ReadOnlyCopies, ABC):
     """Transition probabilities with parameters φ that no utility depends on.
 
     Choices depend on φ only through expectations.

@@ -13,6 +13,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, freeze, read_only
 from regmdp._internal.checks import show
 from regmdp._internal.errors import SampleError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import (
     ArrayOf,
     Function,
@@ -31,7 +32,7 @@ THETA = ArrayOf("K", empty=True)
 
 @checked_methods(SampleError, values={"theta": THETA}, derivative={"theta": THETA})
 @user_methods(SampleError)
-class Utilities(ABC):
+class Utilities(ReadOnlyCopies, ABC):
     """Flow utility of each choice in each state, u(s, a; θ)."""
 
     #: The names of the K parameters.

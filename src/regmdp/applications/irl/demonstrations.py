@@ -12,6 +12,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import LARGE_ROOT, describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
@@ -24,7 +25,7 @@ __all__ = ["Demonstrations"]
 
 
 @dataclass(frozen=True, eq=False)
-class Demonstrations:
+class Demonstrations(ReadOnlyCopies):
     """Demonstrations of an unknown policy, as counts and discounted counts of state-action pairs.
 
     Attributes:

@@ -14,6 +14,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import LARGE_ROOT, describe_first
 from regmdp._internal.errors import ModelError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, Integer, SequenceOf, Text, checked
 from regmdp.applications.routes.pairs import find_links_reaching, list_all_pairs, list_turns
 
@@ -29,7 +30,7 @@ NAMES = SequenceOf(Text() | Integer(None))
 NODES = ArrayOf("D", "integer", minimum=0, empty=True)
 
 
-class RoadNetwork:
+class RoadNetwork(ReadOnlyCopies):
     """Directed links between nodes.
 
     A traveller's state is the link travelled last, or at first the origin node. So there are S =

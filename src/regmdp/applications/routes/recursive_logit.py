@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Float, Int, freeze
 from regmdp._internal.errors import ModelError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, checked
 from regmdp.applications.routes.factorization import (
     ScaledFactorization,
@@ -35,7 +36,7 @@ MAX_UTILITY = 1e100
 DESTINATIONS = ArrayOf(kind="integer", minimum=0)
 
 
-class RecursiveLogit:
+class RecursiveLogit(ReadOnlyCopies):
     r"""Travellers who choose each next link by a logit over its utility and the value after it.
 
     .. math::

@@ -12,6 +12,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Int, freeze
 from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import ModelError, SampleError
+from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.applications.routes.network import NAMES, RoadNetwork
 from regmdp.applications.routes.pairs import concatenate_ranges
@@ -19,7 +20,7 @@ from regmdp.applications.routes.pairs import concatenate_ranges
 __all__ = ["Demand", "Trips"]
 
 
-class Trips:
+class Trips(ReadOnlyCopies):
     """Observed routes: each a list of links, every link beginning where the one before ends.
 
     Attributes:
@@ -219,7 +220,7 @@ class Trips:
         )
 
 
-class Demand:
+class Demand(ReadOnlyCopies):
     """Numbers of travellers between pairs of nodes.
 
     Attributes:
