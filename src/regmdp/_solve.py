@@ -231,7 +231,7 @@ class _Task:
         require_bounded(self.mdp, self.regularizer)
         first = _check_ending(self.mdp, first, optional=optional)
         if isinstance(algorithm, str):
-            algorithm, first, reason = choose(self.mdp, self.regularizer, first)
+            algorithm, first, reason = choose(self.mdp, self.regularizer, first, self.tolerance)
         run = iterate(
             self.mdp,
             self.regularizer,

@@ -17,6 +17,7 @@ than a block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -37,6 +38,7 @@ __all__ = [
     "expected_values",
     "greedy",
     "improve",
+    "improve_zero",
     "next_state_weights",
     "policy_backup",
     "q_backup",
@@ -271,13 +273,17 @@ def improve(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
 ) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
     """Return the result of :func:`greedy`, without a regularizer as a deterministic policy."""
+    return _improve(mdp, regularizer, partial(visit_blocks, mdp, regularizer, value))
+
+
+def _improve(
+    mdp: MDP, regularizer: Regularizer, visit: Callable[..., None]
+) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
+    """Return the maxima of the blocks that a function visits, and the policy that attains them."""
     best = np.empty(mdp.n_states)
     if isinstance(regularizer, Unregularized):
         actions = np.empty(mdp.n_states, dtype=np.int32)
-        visit_blocks(
-            mdp,
-            regularizer,
-            value,
+        visit(
             lambda block: assign(
                 block.states,
                 *zip((best, actions), regularizer.best(block.q, block.available), strict=True),
@@ -288,14 +294,19 @@ def improve(
         # it has the part of NumPy's interface that users of a policy need
         return best, cast("Array", DeterministicPolicy(actions, mdp.n_actions))
     policy = mdp.partition.new_table()
-    visit_blocks(
-        mdp,
-        regularizer,
-        value,
+    visit(
         lambda block: assign(block.states, (best, block.maximum()), (policy, block.maximiser())),
         best,
     )
     return best, policy
+
+
+@checked(mdp=MODEL, regularizer=REGULARIZER)
+def improve_zero(
+    mdp: MDP, regularizer: Regularizer
+) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
+    """Return the result of :func:`improve` for the value 0, without reading transitions."""
+    return _improve(mdp, regularizer, partial(_visit_reward_blocks, mdp, regularizer))
 
 
 @checked(mdp=MODEL, regularizer=REGULARIZER | None, policy=POLICY, value=VALUE)
@@ -444,14 +455,14 @@ def expected_rewards(
 
 
 def _visit_reward_blocks(
-    mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None], vector: np.ndarray
+    mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None], *vectors: np.ndarray
 ) -> None:
     """Call a function with the blocks whose action values are the rewards of one step.
 
-    It writes an (S,) vector.
+    It writes (S,) vectors.
     """
     mdp.transitions.visit_blocks(
-        lambda states: work(_make_reward_block(mdp, regularizer, states)), vector
+        lambda states: work(_make_reward_block(mdp, regularizer, states)), *vectors
     )
 
 

@@ -17,7 +17,7 @@ __all__ = ["CALLBACK", "Callback", "CallbackLike", "Event", "as_callback"]
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """A report of a run, made after each iteration.
+    """A report of a run, made after each iteration, and about every half second within a long one.
 
     Attributes:
         iteration: Number of iterations done; 0 for the start.
@@ -27,6 +27,9 @@ class Event:
             and ``value`` (from the initial distribution); methods that draw samples report
             ``samples``. Other runs say in their documentation what they report.
         state: The iterate itself.
+        within: Whether an iteration, or what is left to do after the last one, still goes on.
+            Measures and state are then those of the last complete iterate; before the first one
+            there is none, residual and gap are infinite, and the value is NaN.
 
     Examples:
         >>> import regmdp as rm
@@ -45,13 +48,16 @@ class Event:
     seconds: float
     measures: Mapping[str, float] = field(default_factory=dict)
     state: Any = None
+    within: bool = False
 
     def __repr__(self) -> str:
         measures = "".join(f", {name} {value:.6g}" for name, value in self.measures.items())
-        return f"Event(iteration {self.iteration}, {self.seconds:.3g} s{measures})"
+        within = ", still running" if self.within else ""
+        return f"Event(iteration {self.iteration}, {self.seconds:.3g} s{within}{measures})"
 
 
-#: A function that is called with an event after each iteration. Returning False stops the run.
+#: A function that is called with an event after each iteration, and within long ones. Returning
+#: False stops the run.
 Callback: TypeAlias = Callable[[Event], object]
 
 #: A callback, several of them, or none.

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
+from regmdp._internal.heartbeat import beat
 
 __all__ = ["get_num_threads", "parallel_map", "set_num_threads"]
 
@@ -124,7 +125,7 @@ def parallel_map(
     """
     threads = min(get_num_threads(), len(items)) if shared else 1
     if threads <= 1:
-        return [work(item) for item in items]
+        return [_work_and_beat(work, item) for item in items]
     results: list[Any] = [None] * len(items)
     todo = deque(range(len(items)))
     helpers: list[Future[object]] = []
@@ -143,6 +144,13 @@ def parallel_map(
     return results
 
 
+def _work_and_beat(work: Callable[[Item], Result], item: Item) -> Result:
+    """Apply the function to an item, and give a sign of life."""
+    result = work(item)
+    beat()
+    return result
+
+
 def _take(
     todo: deque[int], items: Sequence[Any], work: Callable[[Any], Any], results: list[Any]
 ) -> None:
@@ -152,7 +160,7 @@ def _take(
             index = todo.popleft()
         except IndexError:
             return
-        results[index] = work(items[index])
+        results[index] = _work_and_beat(work, items[index])
 
 
 def _cores() -> int:

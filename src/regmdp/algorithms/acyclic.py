@@ -33,6 +33,8 @@ class CoreReport:
 
     def __call__(self, event: Event) -> bool:
         parts, state = self._parts, event.state
+        if state is None:
+            return self._call(event)
         value = parts.expand_value(state.value)
         self.values.append(initial_value(parts.mdp, value))
         if not self._watched:

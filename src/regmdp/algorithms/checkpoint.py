@@ -67,7 +67,7 @@ class Checkpoint:
     def __call__(self, event: Event) -> None:
         counted = self._iterations is not None and event.iteration % self._iterations == 0
         old = time.monotonic() - self._last >= self._seconds
-        if event.iteration > 0 and (counted or old):
+        if event.iteration > 0 and not event.within and (counted or old):
             self._last = time.monotonic()
             meta = {"model_digest": self._digest, "iteration": int(event.iteration)}
             write_arrays(self._path, KIND, {"value": event.state.value}, meta)

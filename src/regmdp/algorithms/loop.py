@@ -1,6 +1,7 @@
 """The loop: initialise, step, measure the residual, certify when it is small, stop.
 
-It prints nothing and writes nothing; it calls back with an event after each iteration.
+It prints nothing and writes nothing; it calls back with an event after each iteration, and about
+every half second within a long one.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from regmdp._internal.errors import (
 )
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.fields import ReadOnlyCopies
+from regmdp._internal.heartbeat import listen
 from regmdp._internal.status import Status
 from regmdp._internal.user_code import user_methods
 from regmdp.algorithms.stopping import Stopping, Tolerance
@@ -91,6 +93,7 @@ class State(ReadOnlyCopies):
         step: The step size that made the next policy; None if the method has none.
         estimate: What the evaluation gave if it drew samples; then all arrays hold the states of
             all runs, (N·S,). Or None.
+        memory: What a method that adapts has learned for its next step; or None.
     """
 
     value: Float[np.ndarray, " S"]
@@ -101,6 +104,7 @@ class State(ReadOnlyCopies):
     iteration: int = 0
     step: float | None = None
     estimate: Estimate | None = None
+    memory: object | None = None
 
     def __post_init__(self) -> None:
         # users' callbacks, evaluations and methods see the arrays, and must not change them
@@ -183,7 +187,8 @@ class Recorder:
         self.states: list[State] = []
 
     def __call__(self, event: Event) -> None:
-        self.states.append(event.state)
+        if not event.within:
+            self.states.append(event.state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,6 +310,10 @@ class _GapPrediction:
         return settled or self._since >= self._patience
 
 
+class _StoppedError(BaseException):
+    """A callback asked within an iteration for the end of the run."""
+
+
 class _Monitor:
     """Monitor of a run: measures, records, calls back, certifies, and decides when to stop."""
 
@@ -325,6 +334,22 @@ class _Monitor:
         self._rounding_gap: tuple[float, float] | None = None
         self._certified: tuple[State, Float[np.ndarray, "S A"], Certificate] | None = None
         self.records: list[tuple[int, float, float, float, float]] = []
+        self._last: Event | None = None
+        self._stopped = self.ending = False
+
+    def report(self) -> None:
+        """Call back within an iteration.
+
+        Raises:
+            _StoppedError: if the callback asks for the end, and there is an iterate.
+        """
+        seconds, last = time.perf_counter() - self._begin, self._last
+        if last is None:
+            measures = {"residual": np.inf, "gap": np.inf, "value": np.nan}
+            last = Event(0, seconds, measures)
+        self._stopped |= not self._proceed(replace(last, seconds=seconds, within=True))
+        if self._stopped and last.state is not None and not self.ending:
+            raise _StoppedError
 
     def observe(self, state: State) -> Status | None:
         """Measure and report an iterate; return why the run stops, or None to go on."""
@@ -333,7 +358,8 @@ class _Monitor:
         value, seconds = initial_value(self._mdp, state.value), time.perf_counter() - self._begin
         self.records.append((iteration, prediction.residual, prediction.gap, value, seconds))
         measures = {"residual": prediction.residual, "gap": prediction.gap, "value": value}
-        if not self._proceed(Event(iteration, seconds, measures, state)):
+        self._last = Event(iteration, seconds, measures, state)
+        if not self._proceed(self._last) or self._stopped:
             return Status.STOPPED
         status = self._certify_if_due(state) if self._tolerance.active else None
         return status or (Status.ITERATION_LIMIT if iteration >= self._max_iterations else None)
@@ -403,11 +429,20 @@ def iterate(
     """
     proceed = mdp.partition.communicator.lead(as_callback(callback))
     monitor = _Monitor(mdp, regularizer, algorithm, tolerance, max_iterations, proceed)
-    first = algorithm.init(mdp, regularizer, start)
-    state, status = run_loop(
-        first, lambda state: algorithm.step(mdp, regularizer, state), monitor.observe
-    )
-    policy, certificate = monitor.certify(state)
+    # processes that share a model call back together, after an iteration
+    with listen(monitor.report if mdp.partition.alone else None) as rest:
+
+        def observe(state: State) -> Status | None:
+            status = monitor.observe(state)
+            rest()  # the callback was called
+            return status
+
+        first = algorithm.init(mdp, regularizer, start)
+        state, status = run_loop(
+            first, lambda state: algorithm.step(mdp, regularizer, state), observe
+        )
+        monitor.ending = True
+        policy, certificate = monitor.certify(state)
     if status is Status.ITERATION_LIMIT and monitor.met_by(certificate):
         status = Status.CONVERGED  # the prediction was too cautious
     # an iterate may be off by a constant, which does not change its span; the bounds on the
@@ -435,6 +470,8 @@ def run_loop(
             state = step(state)
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
+    except _StoppedError:
+        status = Status.STOPPED
     except SingularError:
         status = Status.STALLED
     return state, status

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from regmdp import bellman
+from regmdp.algorithms.adaptive import AdaptivePolicyIteration
 from regmdp.algorithms.iteration import PolicyIteration
 from regmdp.algorithms.loop import Algorithm, Start
+from regmdp.algorithms.stopping import Tolerance
+from regmdp.evaluation.base import Chain
+from regmdp.evaluation.budgeted import can_factorize
 from regmdp.evaluation.exact import SMALL_SYSTEM, Exact
-from regmdp.evaluation.span_sweeps import sweep_optimality
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer, Unregularized
@@ -17,38 +21,38 @@ __all__ = ["choose"]
 #: Smallest 1 - γ of a warm start: linear systems lose digits in proportion.
 SMALLEST_ONE_MINUS_DISCOUNT = 1e-10
 NEWTON = "policy iteration is Newton's method and needs few iterations"
+ADAPTIVE = "it spends on a policy what the policy deserves"
 
 
-def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm, Start, str]:
+def choose(
+    mdp: MDP, regularizer: Regularizer, start: Start, tolerance: Tolerance
+) -> tuple[Algorithm, Start, str]:
     """Return a method for the problem, where to start it, and why.
 
-    The method is always Newton's; first measurements decide where it starts. If sweeps of value
-    iteration from 0 converge fast, a few of them lead near the optimum. Otherwise they find no
-    reward from most states, and the value of the uniform policy is nearer; if episodes end and
-    there is no regularizer, its value for a larger discount.
+    The method is Newton's, exact for small models and undiscounted ones; for others it adapts to
+    the model while it runs (:class:`regmdp.algorithms.adaptive.AdaptivePolicyIteration`). Where
+    most states pay nothing at once, sweeps find no reward, and the value of the uniform policy for
+    a larger discount is nearer.
     """
-    method = PolicyIteration()
+    method = AdaptivePolicyIteration(tolerance)
     if mdp.discount == 1.0:
-        return method, start, f"undiscounted: {NEWTON}"
+        return PolicyIteration(), start, f"undiscounted: {NEWTON}"
     if start.value is not None or start.policy is not None:
-        return method, start, f"discount {mdp.discount:.6g}, from the given start: {NEWTON}"
+        return method, start, f"discount {mdp.discount:.6g}, from the given start: {ADAPTIVE}"
     if mdp.n_states <= SMALL_SYSTEM:
-        return method, start, f"small model, discount {mdp.discount:.6g}: {NEWTON}"
-    swept = sweep_optimality(mdp, regularizer)
-    if swept.done:
+        return PolicyIteration(), start, f"small model, discount {mdp.discount:.6g}: {NEWTON}"
+    if (
+        regularizer.max_temperature == 0.0
+        and not np.median(bellman.backup_of_zero(mdp, regularizer))
+        and can_factorize(Chain.from_policy(mdp, uniform_policy(mdp, regularizer)), np.inf)
+    ):
         return (
             method,
-            Start(value=swept.value),
-            f"sweeps converge fast, by a factor of {swept.rate:.2g} each, and {NEWTON}",
+            Start(value=warm_start_value(mdp, regularizer)),
+            "most states pay nothing at once, so it is warm-started with a larger discount; "
+            f"{ADAPTIVE}",
         )
-    why = f"sweeps converge slowly, by a factor of {swept.rate:.2g} each"
-    if not mdp.terminates or regularizer.max_temperature > 0.0:
-        return method, start, f"{why}, but {NEWTON}"
-    return (
-        method,
-        Start(value=warm_start_value(mdp, regularizer)),
-        f"{why}, so it is warm-started with a larger discount; {NEWTON}",
-    )
+    return method, start, f"discount {mdp.discount:.6g}: {ADAPTIVE}"
 
 
 def warm_start_value(mdp: MDP, regularizer: Regularizer) -> np.ndarray:

@@ -38,6 +38,8 @@ def expand_events(
     call = as_callback(callback)
 
     def report(event: Event) -> bool:
+        if event.state is None:
+            return call(event)
         state = _expand_state(reduction, regularizer, event.state)
         value = initial_value(reduction.mdp, state.value)
         return call(replace(event, measures={**event.measures, "value": value}, state=state))

@@ -12,6 +12,7 @@ import scipy
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SingularError, SolverError
+from regmdp._internal.heartbeat import beat
 from regmdp._internal.user_code import user_methods
 from regmdp.evaluation.elimination_order import Cycles
 from regmdp.mdp import MDP
@@ -65,6 +66,7 @@ class Chain:
         r"""(S,) value -> (S,) \(\gamma P_\pi V\)."""
         result = self.rows @ value
         result *= self.discount
+        beat()
         return result
 
     def residual(

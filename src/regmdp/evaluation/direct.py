@@ -12,6 +12,7 @@ import scipy
 
 from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SingularError
+from regmdp._internal.heartbeat import run_beating
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.elimination_order import find_elimination_order, superlu_options
 from regmdp.evaluation.linear import LinearEvaluation, System
@@ -22,6 +23,8 @@ __all__ = ["Direct", "is_fast_to_factorize"]
 
 #: Number of states up to which a chain is factorized as a dense matrix.
 MAX_DENSE_STATES = 1200
+#: Number of states below which a factorization takes less than half a second.
+STATES_AT_ONCE = 20_000
 #: Largest number of diagonals, besides the main one, of a matrix that is factorized as a banded one
 #: without reordering its states.
 MAX_DIAGONALS = 32
@@ -127,8 +130,13 @@ class _SparseFactor(_Factor):
         if self._order is not None:
             matrix = matrix[self._order][:, self._order]
         options = superlu_options(chain.matrix, ordered=self._order is not None)
+        columns = scipy.sparse.csc_array(matrix)
         try:
-            self._lu = splu(scipy.sparse.csc_array(matrix), **options)
+            self._lu = (
+                splu(columns, **options)
+                if chain.n_states < STATES_AT_ONCE
+                else run_beating(lambda: splu(columns, **options))
+            )
         except RuntimeError as error:
             raise _singular() from error
 

@@ -7,20 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import residual_floor
-from regmdp.mdp import MDP
-from regmdp.regularizers import Regularizer
 
-__all__ = ["MAX_SWEEPS", "SpanMonitor", "SweepResult", "sweep_optimality", "sweep_policy"]
+__all__ = ["MAX_SWEEPS", "SpanMonitor", "SweepResult", "sweep_policy"]
 
 #: Largest number of sweeps, and of those over which their rate is averaged.
 MAX_SWEEPS, AVERAGED_SWEEPS = 40, 4
-#: Value iteration continues while each sweep reduces the residual by this factor at least, until
-#: the residual is this fraction of the first one.
-FAST_RATE, RESIDUAL_REDUCTION = 0.9, 0.05
 
 
 class SweepResult(NamedTuple):
@@ -103,21 +97,3 @@ def sweep_policy(
 def _is_too_slow(count: int, rate: float, size: float, goal: float) -> bool:
     """Whether the residual will not reach the goal within the largest number of sweeps."""
     return not rate < 1.0 or count + math.log(goal / size) / math.log(rate) > MAX_SWEEPS
-
-
-def sweep_optimality(mdp: MDP, regularizer: Regularizer) -> SweepResult:
-    """Iterate V ← T V from 0 while it converges fast; for γ < 1."""
-    value, monitor = np.zeros(mdp.n_states), SpanMonitor(up_to_shift=not mdp.terminates)
-    for count in range(1, MAX_SWEEPS + 1):
-        backup = (
-            bellman.backup_of_zero(mdp, regularizer)
-            if count == 1
-            else bellman.backup(mdp, regularizer, value)
-        )
-        middle = monitor.measure(backup - value)
-        value = backup + mdp.discount / (1.0 - mdp.discount) * middle
-        if monitor.sizes[-1] <= RESIDUAL_REDUCTION * monitor.sizes[0]:
-            return SweepResult(value, monitor.rate, done=True)
-        if count > AVERAGED_SWEEPS and monitor.rate > FAST_RATE:
-            break
-    return SweepResult(value, monitor.rate, done=False)

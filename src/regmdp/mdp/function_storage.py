@@ -149,6 +149,10 @@ class ComputedRows(PolicyRows):
         self._transitions, self._actions = transitions, actions
         self.shape = (transitions.n_states, transitions.n_states)
 
+    @property
+    def n_entries(self) -> int:
+        return self.shape[0] * self._transitions.branching
+
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         transitions, numbers = self._transitions, np.asarray(value)
         out = np.empty(self.shape[0])

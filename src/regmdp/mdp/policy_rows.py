@@ -19,6 +19,11 @@ class PolicyRows(ABC):
 
     shape: tuple[int, int]
 
+    @property
+    @abstractmethod
+    def n_entries(self) -> int:
+        """The number of entries that a product reads."""
+
     @abstractmethod
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         """(S,) value -> (S,) its expectation after one step."""
@@ -47,6 +52,13 @@ class StackedRows(PolicyRows):
         self._partition, self._shared = partition, shared
         self._parts = dict(zip((block.start for block in partition.own), matrices, strict=True))
         self.shape = (partition.shape[0], partition.shape[0])
+
+    @property
+    def n_entries(self) -> int:
+        parts = self._partition.map(
+            lambda block: int(self._parts[block.start].nnz), shared=False
+        )
+        return sum(parts)
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])

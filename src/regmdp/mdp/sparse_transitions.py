@@ -203,6 +203,10 @@ class MixedRows(PolicyRows):
         self._transitions, self._policy = transitions, policy
         self.shape = (transitions.n_states, transitions.n_states)
 
+    @property
+    def n_entries(self) -> int:
+        return self._transitions.n_stored
+
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
         transitions, policy = self._transitions, self._policy
@@ -242,7 +246,7 @@ def _mix_block(
     """(A·b, S) rows of a block and (b, A) probabilities -> the (b, S) rows of the policy."""
     size, n_actions = weights.shape
     actions = find_actions(weights)
-    if actions is not None and not np.diff(matrix.indptr)[:size][actions < 0].any():
+    if actions is not None and not np.diff(matrix.indptr[: size + 1])[actions < 0].any():
         # each state has one action, or none and an empty row of action 0: select the rows
         return matrix[
             np.maximum(actions, 0).astype(np.int32) * size + np.arange(size, dtype=np.int32)

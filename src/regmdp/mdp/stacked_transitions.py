@@ -149,6 +149,10 @@ class StackedPolicyRows(PolicyRows):
         n_states = matrices.shape[0] * matrices.shape[1]
         self.shape = n_states, n_states
 
+    @property
+    def n_entries(self) -> int:
+        return self.matrices.size
+
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         values = np.asarray(value).reshape(*self.matrices.shape[:2], 1)
         return np.matmul(self.matrices, values).ravel()

@@ -1,0 +1,1 @@
+"""Families of models on which methods are compared."""
