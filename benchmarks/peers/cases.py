@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 from model import Model, save
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from families.catalogue import CASES as FAMILIES
 
 import regmdp as rm
 
@@ -84,6 +88,10 @@ def _cases() -> list[Case]:
     for name, capacity in (("queue-1e3", 10**3), ("queue-1e4", 10**4), ("queue-1e5", 10**5)):
         build = partial(rm.models.queue, capacity - 1, discount=0.9999)
         cases.append(Case(f"{name}-0.9999", build, 0.1, capacity <= 10**4))
+    for family in FAMILIES.values():
+        if family.regularizer is None and not family.name.endswith("-1"):
+            name = f"{family.role}-{family.name}"
+            cases.append(Case(name, family.build, 0.1, False))
     return cases
 
 

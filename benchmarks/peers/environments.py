@@ -36,10 +36,23 @@ class Peer:
     by_default: bool = True
 
 
+#: Our methods: what is chosen by default, and every choice that could be made instead.
+OURS = (
+    "auto",
+    "value iteration",
+    "MPI(5)",
+    "MPI(20)",
+    "MPI(50)",
+    "MPI(200)",
+    "policy iteration",
+    "policy iteration, factorized",
+    "policy iteration, Krylov",
+)
+
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("regmdp", None, {"auto": True}, soft=True),
+        Peer("regmdp", None, dict.fromkeys(OURS, True), soft=True),
         Peer("c", None, {"value iteration": True, "value iteration, 1 thread": True}, soft=True),
         Peer(
             "quantecon",

@@ -31,11 +31,46 @@ def page(run: dict[str, Any]) -> str:
     ]
     lines += [f"- {name} is left out: {why}" for name, why in run["absent"].items()]
     if run["records"]:
+        lines[1:1] = ["", *headline(run["records"])]
         lines += ["", *_solutions(run["records"])]
         lines += ["", *_summary(run["records"])]
     if run["sweeps"]:
         lines += ["", *_sweeps(run["sweeps"])]
     return "\n".join(lines) + "\n"
+
+
+#: Milliseconds below which a ratio to another choice says little.
+LEAST_TIME = 10.0
+
+
+def headline(records: list[dict[str, Any]]) -> list[str]:
+    """Return the worst case and the geometric mean of our default, in two sentences."""
+    lines = []
+    for who, against in (
+        ("the best fixed choice of regmdp", lambda record: record["peer"] == "regmdp"),
+        (
+            f"the best peer, from {SMALL:,} states",
+            lambda record: record["peer"] not in ("regmdp", *FLOOR) and record["states"] >= SMALL,
+        ),
+    ):
+        ratios = []
+        for (case, kind), of in _grouped(records).items():
+            ours = next(record for record in of if record["method"] == "auto")
+            if ours["note"] or not ours["seconds"]:
+                continue
+            others = [one for one in of if one is not ours and against(one)]
+            best = fastest(others)
+            if best is not None and 1e3 * statistics.median(ours["seconds"]) >= LEAST_TIME:
+                ratios.append((1.0 / _ratio(best), case, kind, best["method"]))
+        if ratios:
+            mean = math.exp(statistics.fmean(math.log(ratio) for ratio, *_ in ratios))
+            worst = max(ratios)
+            lines.append(
+                f"- time of auto over that of {who}: worst {worst[0]:.3g} ({worst[1]}, {worst[2]}, "
+                f"{worst[3]}), geometric mean {mean:.3g}, {len(ratios)} cases above "
+                f"{LEAST_TIME:g} ms"
+            )
+    return lines
 
 
 def versions(run: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
@@ -95,7 +130,7 @@ def _summary(records: list[dict[str, Any]]) -> list[str]:
     rows: list[tuple[str, ...]] = []
     ratios, slower, overheads, alone, long = [], [], [], 0, []
     for (case, regularizer), of in _grouped(records).items():
-        ours = next(record for record in of if record["peer"] == "regmdp")
+        ours = next(record for record in of if record["method"] == "auto")
         if ours["note"] or not ours["seconds"]:
             rows.append((case, regularizer, ours["note"] or "not measured", "", "", ""))
             continue

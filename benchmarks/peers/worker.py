@@ -93,12 +93,19 @@ def solve(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
     # a pause for what earlier runs left behind is not this run's
     gc.collect()
     forget_peak()
-    start = time.perf_counter()
+    # on one thread, what other programs do on the machine does not count
+    clock = time.process_time if alone() else time.perf_counter
+    start = clock()
     result = run()
-    seconds = time.perf_counter() - start
+    seconds = clock() - start
     peak = peak_memory()
     np.save(command["out"], np.asarray(collect(result), dtype=np.float64))
     return {"seconds": seconds, "peak": peak}
+
+
+def alone() -> bool:
+    """Whether one thread is all that may be used."""
+    return int(sys.argv[3]) == 1
 
 
 def reference(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,22 @@ from model import Model
 import regmdp as rm
 
 
+#: The methods by name; "auto" is the default.
+METHODS: dict[str, Callable[[], Any]] = {
+    "auto": lambda: "auto",
+    "value iteration": rm.algorithms.ValueIteration,
+    **{
+        f"MPI({sweeps})": partial(rm.algorithms.ModifiedPolicyIteration, sweeps)
+        for sweeps in (5, 20, 50, 200)
+    },
+    "policy iteration": rm.algorithms.PolicyIteration,
+    "policy iteration, factorized": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Direct()),
+    "policy iteration, Krylov": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Krylov()),
+}
+
+
 class Adapter:
-    """Solves with the default method, certificate included."""
+    """Solves with the default method or another one, certificate included."""
 
     packages = ("regmdp", "numpy", "scipy")
 
@@ -48,7 +62,11 @@ class Adapter:
             ]:
                 vars(mdp.transitions).pop(name, None)
         regularizer = None if temperature is None else rm.Shannon(temperature)
-        return lambda: rm.solve(mdp, regularizer, tol=tolerance), lambda solution: solution.value
+        algorithm = METHODS[method]()
+        return (
+            lambda: rm.solve(mdp, regularizer, algorithm, tol=tolerance),
+            lambda solution: solution.value,
+        )
 
     def reference(self, temperature: float | None) -> tuple[np.ndarray, float]:
         """Return the middle between the tightest bounds on the optimal value that rounding allows,

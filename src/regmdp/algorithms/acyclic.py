@@ -36,7 +36,8 @@ class CoreReport:
         if state is None:
             return self._call(event)
         value = parts.expand_value(state.value)
-        self.values.append(initial_value(parts.mdp, value))
+        if not event.within:
+            self.values.append(initial_value(parts.mdp, value))
         if not self._watched:
             return True
         backup = np.array(value)

@@ -55,9 +55,7 @@ class StackedRows(PolicyRows):
 
     @property
     def n_entries(self) -> int:
-        parts = self._partition.map(
-            lambda block: int(self._parts[block.start].nnz), shared=False
-        )
+        parts = self._partition.map(lambda block: int(self._parts[block.start].nnz), shared=False)
         return sum(parts)
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
