@@ -11,7 +11,6 @@ from model import Model
 
 import regmdp as rm
 
-
 #: The methods by name; "auto" is the default.
 METHODS: dict[str, Callable[[], Any]] = {
     "auto": lambda: "auto",
