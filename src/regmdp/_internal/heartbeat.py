@@ -1,6 +1,6 @@
 """Signs of life from inside a long computation.
 
-A long computation calls :func:`beat` every few milliseconds. Whoever runs it may listen, and is
+A long computation calls :func:`beat` every few milliseconds. The caller may listen, and is
 then called about every half second.
 """
 
@@ -17,11 +17,11 @@ __all__ = ["INTERVAL", "beat", "listen", "run_beating"]
 
 Result = TypeVar("Result")
 
-#: Seconds between two calls of a listener.
+#: Seconds between two calls of a reporter.
 INTERVAL = 0.5
 
 
-class _Listener:
+class _Reporter:
     """A function that is called when it is due."""
 
     def __init__(self, report: Callable[[], None]) -> None:
@@ -34,7 +34,7 @@ class _Listener:
             return
         if self._active or threading.get_ident() != self._thread:
             return
-        self._active = True  # what the function itself computes calls nobody
+        self._active = True  # what the function itself computes does not call it
         try:
             self._report()
         finally:
@@ -46,17 +46,17 @@ class _Listener:
         self._last = time.perf_counter()
 
 
-_listener: ContextVar[_Listener | None] = ContextVar("listener", default=None)
+_reporter: ContextVar[_Reporter | None] = ContextVar("reporter", default=None)
 
 
 def beat() -> None:
-    """Call the listener, if there is one on this thread and its last call was long ago.
+    """Call the reporter, if there is one on this thread and its last call was long ago.
 
     An exception that it raises leaves the computation.
     """
-    listener = _listener.get()
-    if listener is not None:
-        listener.call_if_due()
+    reporter = _reporter.get()
+    if reporter is not None:
+        reporter.call_if_due()
 
 
 @contextmanager
@@ -72,23 +72,23 @@ def listen(report: Callable[[], None] | None) -> Iterator[Callable[[], None]]:
     ...     beat()
     still running
     """
-    listener = _Listener(report or (lambda: None))
-    token = _listener.set(None if report is None else listener)
+    reporter = _Reporter(report or (lambda: None))
+    token = _reporter.set(None if report is None else reporter)
     try:
-        yield listener.rest
+        yield reporter.rest
     finally:
-        _listener.reset(token)
+        _reporter.reset(token)
 
 
 def run_beating(work: Callable[[], Result]) -> Result:
     """Call a function that gives no signs of life on another thread, and give them meanwhile.
 
-    Ctrl-C, and what a listener raises, leave it at once; the function then ends on its own.
+    Ctrl-C, and what a reporter raises, leave it at once; the function then ends on its own.
 
     >>> run_beating(lambda: 6 * 7)
     42
     """
-    if _listener.get() is None:
+    if _reporter.get() is None:
         return work()
     outcome: list[tuple[bool, Any]] = []
 
