@@ -64,6 +64,7 @@ def main(arguments: list[str]) -> int:
     names = arguments or [
         "src",
         "docs",
+        "examples",
         "README.md",
         "CONTRIBUTING.md",
         "changelog.d",

@@ -1,4 +1,4 @@
-"""The gambler who needs 100: bold play is optimal, and what it is worth at 25, 50 and 75 is known.
+"""The gambler who needs 100: bold play is optimal, and its chances at 25, 50 and 75 are known.
 
 Each stake is won with probability 0.4. Bold play wins with probability 0.4 at 50, 0.4² at 25 and
 0.4 + 0.6 · 0.4 at 75.

@@ -164,6 +164,12 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         f"regmdp.plots.{name}": lambda: {"solution": solution(), "layout": grid().layout}
         for name in ("plot_gridworld", "plot_solution")
     },
+    "regmdp.plots.plot_dimensions": lambda: {
+        "solution": queue(),
+        "layout": rm.DimensionLayout({"customers": range(queue().policy.shape[0])}),
+        "over": ["customers"],
+        "at": {},
+    },
     "regmdp.plots.plot_line": lambda: {"solution": queue(), "layout": rm.LineLayout("customers")},
     "regmdp.plots.plot_overview": lambda: {"solution": queue()},
     "regmdp.plots.plot_simplex": lambda: {"solution": arms()},

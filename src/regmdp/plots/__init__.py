@@ -28,6 +28,7 @@ except ImportError as error:
 from regmdp.plots.animations import animate
 from regmdp.plots.axes import add_legend, add_panel_titles, set_logarithmic
 from regmdp.plots.curves import draw_band, draw_bound, draw_curve, draw_level, thin_indices
+from regmdp.plots.dimensions import plot_dimensions
 from regmdp.plots.export import to_png, to_svg
 from regmdp.plots.grids import draw_grid, draw_grid_policy, draw_grid_value
 from regmdp.plots.maps import draw_arrows, draw_links, draw_vectors
@@ -62,6 +63,7 @@ __all__ = [
     "draw_mirror_step",
     "draw_simplex",
     "draw_vectors",
+    "plot_dimensions",
     "plot_gridworld",
     "plot_line",
     "plot_overview",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import scipy
@@ -13,11 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import ModelError
-from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import Instance, checked
-from regmdp.mdp import MDP, GridLayout, Layout, LineLayout
+from regmdp.mdp import MDP, DimensionLayout, GridLayout, Layout, LineLayout
 from regmdp.plots.axes import add_panel_titles
 from regmdp.plots.curves import draw_curve, thin_indices
+from regmdp.plots.dimensions import plot_dimensions
 from regmdp.plots.grids import (
     add_value_bar,
     create_grid_figure,
@@ -27,30 +26,40 @@ from regmdp.plots.grids import (
     key_grid,
 )
 from regmdp.plots.simplex import draw_simplex, to_plane
+from regmdp.plots.solution_parts import (
+    LAYOUT,
+    add_title,
+    dense_policy,
+    find_layout,
+    hide_infinite,
+    hide_terminal,
+    require_layout,
+)
 from regmdp.plots.styling import BLACK, COLORS, style, subplots
 from regmdp.solution import Solution
 
-__all__ = ["plot_gridworld", "plot_line", "plot_overview", "plot_simplex", "plot_solution"]
+__all__ = [
+    "plot_dimensions",
+    "plot_gridworld",
+    "plot_line",
+    "plot_overview",
+    "plot_simplex",
+    "plot_solution",
+]
 
-Chosen = TypeVar("Chosen", GridLayout, LineLayout)
-
-#: Largest number of characters of a regularizer in a title.
-MAX_CHARACTERS = 58
 #: Largest number of actions that are drawn as curves, one style each.
 MAX_CURVES = len(COLORS)
 #: Largest number of states that are drawn one by one.
 MAX_STATES = 400
 
 
-LAYOUT = Instance(Layout, MDP)
-
-
 @checked(ModelError, solution=Instance(Solution), layout=LAYOUT | None)
 def plot_solution(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
     """Draw a solution in the layout of its model.
 
-    A grid is drawn by :func:`plot_gridworld` and a line by :func:`plot_line`; one state with three
-    actions by :func:`plot_simplex`; anything else by :func:`plot_overview`.
+    A grid is drawn by :func:`plot_gridworld`, a line by :func:`plot_line` and named dimensions by
+    :func:`plot_dimensions`; one state with three actions by :func:`plot_simplex`; anything else by
+    :func:`plot_overview`.
 
     Args:
         solution: The solution.
@@ -66,11 +75,13 @@ def plot_solution(solution: Solution, layout: Layout | MDP | None = None) -> Fig
         >>> [axes.get_xlabel() for axes in figure.axes][0]
         'column'
     """
-    found = _find_layout(solution, layout)
+    found = find_layout(solution, layout)
     if isinstance(found, GridLayout):
         return plot_gridworld(solution, found)
     if isinstance(found, LineLayout):
         return plot_line(solution, found)
+    if isinstance(found, DimensionLayout):
+        return plot_dimensions(solution, found)
     return plot_simplex(solution) if solution.policy.shape == (1, 3) else plot_overview(solution)
 
 
@@ -102,15 +113,15 @@ def plot_gridworld(solution: Solution, layout: Layout | MDP | None = None) -> Fi
         >>> mdp = rm.MDP(np.full((4, 4, 4), 0.25), np.eye(4), discount=0.9)
         >>> figure = rm.plots.plot_gridworld(rm.solve(mdp), grid)
     """
-    grid = _require(solution, layout, GridLayout, "grid", 'regmdp.GridLayout("..G\\n.#.")')
+    grid = require_layout(solution, layout, GridLayout, "grid", 'regmdp.GridLayout("..G\\n.#.")')
     with style():
         figure, axes = create_grid_figure(grid)
         mesh = draw_grid_value(axes, grid, solution.value)
         draw_grid(axes, grid, solution.initial)
-        draw_grid_policy(axes, grid, _as_dense(solution), mesh)
+        draw_grid_policy(axes, grid, dense_policy(solution), mesh)
         key_grid(figure, grid, arrows=True, initial=solution.initial)
         add_value_bar(axes, grid, mesh)
-        _add_title(figure, solution, "Value and policy")
+        add_title(figure, solution, "Value and policy")
     return figure
 
 
@@ -135,17 +146,17 @@ def plot_line(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
         >>> figure.axes[1].get_xlabel()
         'customers in the system'
     """
-    line = _require(solution, layout, LineLayout, "line", 'regmdp.LineLayout("customers")')
+    line = require_layout(solution, layout, LineLayout, "line", 'regmdp.LineLayout("customers")')
     n_states, n_actions = solution.policy.shape
     x = np.arange(n_states, dtype=np.float64) if line.positions is None else line.positions
     x = np.asarray(x)
-    policy = _hide_terminal(_as_dense(solution))
+    policy = hide_terminal(dense_policy(solution))
     markers = n_states if n_states <= 30 else 0
     with style():
         figure, (top, bottom) = subplots(2, 1, height=5.6, sharex=True)
-        draw_curve(top, x, _hide_infinite(solution.value), 0, markers=markers)
+        draw_curve(top, x, hide_infinite(solution.value), 0, markers=markers)
         top.set_ylabel("value, in the\nunit of the rewards")
-        _add_title(figure, solution, "Value and policy")
+        add_title(figure, solution, "Value and policy")
         if n_actions <= MAX_CURVES:
             for action, label in enumerate(_action_labels(solution)):
                 draw_curve(bottom, x, policy[:, action], action, label, markers=markers or 6)
@@ -181,7 +192,7 @@ def plot_simplex(solution: Solution) -> Figure:
             f"{n_states:,} states and {n_actions} actions; regmdp.plots.plot_overview draws any "
             "solution"
         )
-    probabilities = _as_dense(solution)[0]
+    probabilities = dense_policy(solution)[0]
     with style():
         figure, axes = subplots(width=5.0, height=4.6)
         labels = _action_labels(solution)
@@ -189,7 +200,7 @@ def plot_simplex(solution: Solution) -> Figure:
         axes.plot(*to_plane(probabilities), "o", color=COLORS[0], markersize=9, zorder=3)
         text = ", ".join(f"{p:.3g} {name}" for p, name in zip(probabilities, labels, strict=True))
         axes.set_title(text)
-        _add_title(figure, solution, "Policy")
+        add_title(figure, solution, "Policy")
     return figure
 
 
@@ -212,24 +223,28 @@ def plot_overview(solution: Solution) -> Figure:
         if n_states == 1:
             figure, axes = subplots(width=max(5.4, 1.2 + 0.5 * n_actions), height=3.4)
             axes.bar(
-                np.arange(n_actions), _as_dense(solution)[0], color=COLORS[0], width=0.7, zorder=2
+                np.arange(n_actions),
+                dense_policy(solution)[0],
+                color=COLORS[0],
+                width=0.7,
+                zorder=2,
             )
             axes.grid(visible=False, axis="x")
             axes.set_xticks(np.arange(n_actions), _action_labels(solution), rotation=45, ha="right")
             axes.set(ylim=(0.0, 1.03), ylabel="probability")
-            _add_title(figure, solution, "Policy")
+            add_title(figure, solution, "Policy")
             return figure
         figure, (top, bottom) = subplots(2, 1, height=5.6, sharex=True)
         order = np.argsort(-solution.value, kind="stable")
         rank = np.arange(n_states)
         certificate = solution.certificate
         low, high = (
-            _hide_infinite(bound[order]) for bound in (certificate.policy_lower, certificate.upper)
+            hide_infinite(bound[order]) for bound in (certificate.policy_lower, certificate.upper)
         )
         top.fill_between(rank, low, high, color=COLORS[0], alpha=0.25, linewidth=0)
-        draw_curve(top, rank, _hide_infinite(solution.value[order]), 0, markers=0)
+        draw_curve(top, rank, hide_infinite(solution.value[order]), 0, markers=0)
         top.set_ylabel("value, in the\nunit of the rewards")
-        entropy = _entropy(_hide_terminal(_list_positive(solution)))[order]
+        entropy = _entropy(hide_terminal(_list_positive(solution)))[order]
         bottom.plot(
             rank,
             entropy,
@@ -242,49 +257,8 @@ def plot_overview(solution: Solution) -> Figure:
         bottom.set(xlabel="states in the order of their values", ylabel="entropy in nats")
         bottom.set_ylim(bottom=min(-0.02, *bottom.get_ylim()))
         add_panel_titles([top, bottom], ["value", "randomness of the policy"])
-        _add_title(figure, solution, "Value and policy")
+        add_title(figure, solution, "Value and policy")
     return figure
-
-
-def _find_layout(solution: Solution, layout: object) -> Layout | None:
-    """Return the layout that was given, or that of the solution, after checking that it fits."""
-    found = layout.layout if isinstance(layout, MDP) else layout
-    if found is None:
-        found = solution.layout
-    elif not isinstance(found, Layout):
-        raise ModelError(
-            "layout must be a regmdp.GridLayout, a regmdp.LineLayout, or a model that has one, not "
-            f"{layout!r}"
-        )
-    if found is not None:
-        found.require_fit(*solution.policy.shape)
-    return found
-
-
-def _require(
-    solution: Solution, layout: object, kind: type[Chosen], name: str, example: str
-) -> Chosen:
-    """Return a layout of this kind."""
-    found = _find_layout(solution, layout)
-    if isinstance(found, kind):
-        return found
-    problem = "no layout" if found is None else f"another layout, {type(found).__name__}"
-    raise ModelError(
-        f"the model has {problem}: give a {name}, as layout={example}, or set it with "
-        "mdp.with_layout before solving; regmdp.plots.plot_overview draws any solution"
-    )
-
-
-def _add_title(figure: Figure, solution: Solution, what: str) -> None:
-    """Add two lines: what is shown, with its certified gap, and the regularizer."""
-    regularizer = solution.provenance.regularizer
-    if regularizer == "none":
-        regularizer = "no regularizer"
-    text = (
-        f"{what}, certified gap {solution.certificate.gap:.2g}\n"
-        f"{textwrap.shorten(regularizer, MAX_CHARACTERS, placeholder=' …')}"
-    )
-    figure.suptitle(text, x=0.01, ha="left", fontsize=11)
 
 
 def _action_labels(solution: Solution) -> list[str]:
@@ -292,19 +266,6 @@ def _action_labels(solution: Solution) -> list[str]:
     if solution.action_labels is not None:
         return list(solution.action_labels)
     return [f"action {action}" for action in range(solution.policy.shape[1])]
-
-
-def _as_dense(solution: Solution) -> Float[np.ndarray, "S A"]:
-    """Return the policy as an array, also that of a ragged model."""
-    policy: Any = solution.policy
-    if not scipy.sparse.issparse(policy):
-        return policy
-    require_memory(
-        f"the probabilities of {policy.shape[1]:,} actions in {policy.shape[0]:,} states",
-        8.0 * policy.shape[0] * policy.shape[1],
-        "regmdp.plots.plot_overview draws their entropy",
-    )
-    return policy.toarray()
 
 
 def _list_positive(solution: Solution) -> Float[np.ndarray, "S n"]:
@@ -317,15 +278,6 @@ def _list_positive(solution: Solution) -> Float[np.ndarray, "S n"]:
     place = np.arange(policy.nnz) - np.repeat(policy.indptr[:-1], count)
     entries[np.repeat(np.arange(policy.shape[0]), count), place] = policy.data
     return entries
-
-
-def _hide_terminal(policy: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
-    """Return the policy with NaN in terminal states, whose rows are 0."""
-    return np.where(policy.any(axis=1, keepdims=True), policy, np.nan)
-
-
-def _hide_infinite(value: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-    return np.where(np.isfinite(value), value, np.nan)
 
 
 def _entropy(policy: Float[np.ndarray, "S A"]) -> Float[np.ndarray, " S"]:
