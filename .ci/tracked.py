@@ -15,17 +15,30 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 #: The folders of the root. What the library writes when it is tried belongs in none of them.
-FOLDERS = {".ci", ".github", "benchmarks", "changelog.d", "docs", "examples", "src", "tests"}
+FOLDERS = {
+    ".ci",
+    ".github",
+    "benchmarks",
+    "changelog.d",
+    "conda",
+    "docs",
+    "examples",
+    "src",
+    "tests",
+}
 
 #: The files of the root.
 FILES = {
     ".gitattributes",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "CHANGELOG.md",
     "CITATION.cff",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "conftest.py",
     "pyproject.toml",
     "requirements.lock",

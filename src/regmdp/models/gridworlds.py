@@ -260,9 +260,10 @@ def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool
     )
     if not isinstance(rng, np.random.Generator):
         rng = np.random.default_rng(rng)
-    cells = np.arange(((height + 1) // 2) * ((width + 1) // 2)).reshape(
-        (height + 1) // 2, (width + 1) // 2
-    )
+    shape = (height + 1) // 2, (width + 1) // 2
+    # before SciPy 1.15 the search for a tree takes 32-bit numbers only
+    small = shape[0] * shape[1] < np.iinfo(np.int32).max
+    cells = np.arange(shape[0] * shape[1], dtype=np.int32 if small else np.int64).reshape(shape)
     one = np.concatenate((cells[:, :-1].ravel(), cells[:-1].ravel()))
     other = np.concatenate((cells[:, 1:].ravel(), cells[1:].ravel()))
     weights = 1.0 + rng.random(one.size)
