@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.array_checks import ArrayKind, check_array, place
+from regmdp._internal.arrays import is_traced
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegmdpError
 from regmdp._internal.kinds import Kind, OneOf
@@ -35,6 +36,7 @@ class ArrayOf(Kind):
         maximum: Largest entry, if any.
         empty: Whether it may have no entries.
         missing: Whether entries may be NaN.
+        traced: Whether a tracer of JAX, whose entries are not known yet, passes as it is.
     """
 
     shape: str | None = None
@@ -46,6 +48,7 @@ class ArrayOf(Kind):
     maximum: float | None = None
     empty: bool = False
     missing: bool = False
+    traced: bool = False
 
     @property
     def needs_model(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -64,6 +67,8 @@ class ArrayOf(Kind):
         return hasattr(value, "__array__") or isinstance(value, list | tuple | int | float)
 
     def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> np.ndarray:
+        if self.traced and is_traced(value):
+            return value
         numbering = getattr(model, "numbering", None)
         if numbering is not None and self.shape == "S A":  # what is given by numbers of actions
             value = numbering.to_columns(name, value, error)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import Array, ArrayLike, Bool, freeze
+from regmdp._internal.arrays import Array, ArrayLike, Bool, freeze, is_traced
 from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.parameters import ArrayOf, Instance, Number
@@ -18,6 +18,7 @@ __all__ = [
     "PARAMETERS",
     "PER_STATE",
     "TEMPERATURE",
+    "TRACED_TEMPERATURE",
     "PerState",
     "check_per_state",
     "check_temperature",
@@ -26,6 +27,8 @@ __all__ = [
 
 #: One number 0 or more, or one per state.
 TEMPERATURE = Number(minimum=0.0) | ArrayOf("S")
+#: The same, or a tracer of JAX.
+TRACED_TEMPERATURE = Number(minimum=0.0) | ArrayOf("S", traced=True)
 #: A positive number, or one per state.
 PER_STATE = Number(above=0.0) | ArrayOf("S")
 #: Numbers of shape (A,) or (S, A).
@@ -38,11 +41,13 @@ PerState: TypeAlias = float | Array
 
 
 def check_temperature(temperature: ArrayLike) -> PerState:
-    """Return τ ≥ 0 as a float or a read-only (S,) array.
+    """Return τ ≥ 0 as a float or a read-only (S,) array; a tracer of JAX as it is.
 
     Raises:
         RegularizerError: if a temperature is negative, infinite or not a number.
     """
+    if is_traced(temperature):
+        return cast("Array", temperature)
     return check_per_state("temperature", temperature, positive=False)
 
 

@@ -18,7 +18,7 @@ from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import checked
 from regmdp.regularizers._divergences import logarithm_divergence, relative_difference
-from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
+from regmdp.regularizers._parameters import TRACED_TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers._roots import solve_probabilities
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, bound_scores_below, log
 
@@ -48,7 +48,7 @@ class LogBarrier(SeparableRegularizer):
 
     temperature: PerState
 
-    @checked(RegularizerError, temperature=TEMPERATURE)
+    @checked(RegularizerError, temperature=TRACED_TEMPERATURE)
     def __init__(self, temperature: ArrayLike) -> None:
         set_fields(self, temperature=check_temperature(temperature))
 

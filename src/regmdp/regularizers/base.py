@@ -21,6 +21,7 @@ from regmdp._internal.arrays import (
     Bool,
     Float,
     array_namespace,
+    is_traced,
     read_only,
 )
 from regmdp._internal.checks import describe_first
@@ -71,7 +72,8 @@ class Regularizer(ReadOnlyCopies, ABC):
 
     Attributes:
         temperature: τ ≥ 0, a number or one per state, (S,). Its unit is that of the rewards per
-            unit of h.
+            unit of h. In functions that JAX compiles, maps or differentiates, it may be a tracer:
+            of Shannon, KL, Tsallis, Renyi, SquaredL2, LogBarrier and WeightedL1.
 
     Examples:
         A user-defined regularizer, half the squared distance from the uniform distribution over
@@ -330,6 +332,11 @@ class Regularizer(ReadOnlyCopies, ABC):
             raise RegularizerError(
                 f"{type(self).__name__} has no temperature; give it one, a number or one per state"
             )
+        if is_traced(self.temperature):
+            raise RegularizerError(
+                "the temperature is traced by JAX, and solvers need numbers; compile methods of "
+                "the regularizer, or solve for many temperatures with regmdp.solve_many"
+            )
         check_temperature(self.temperature)
         n_states = available.shape[0]
         for name, ndim in self.state_fields.items():
@@ -386,7 +393,7 @@ class Regularizer(ReadOnlyCopies, ABC):
         if self._is_cold and self.probability_bounds is None:
             return self._find_top(q, available)[0][..., 0]
         scores = self._compute_scores(q, available)
-        xp = array_namespace(q)
+        xp = array_namespace(scores.y)
         best = xp.asarray(scores.tau) * self.conjugate(scores.y, scores.allowed)
         if scores.bounds is not None:
             best = xp.where(
@@ -403,7 +410,7 @@ class Regularizer(ReadOnlyCopies, ABC):
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         """(…, A) values -> (…, A) the maximiser of ⟨p, q⟩ - τ h(p); 0 without actions."""
-        xp = array_namespace(q)
+        xp = array_namespace(q, self.temperature)
         if self._is_cold and self.probability_bounds is None:
             top, q, allowed = self._find_top(q, available)
             p = self.greedy(read_only(xp.where(q == top, 0.0, -xp.inf)), allowed)
@@ -413,7 +420,7 @@ class Regularizer(ReadOnlyCopies, ABC):
         p = self.greedy(scores.y, scores.allowed)
         if scores.bounds is not None:
             p = xp.where(scores.cold[..., None], scores.bounds.linear_maximiser(scores.below), p)
-        elif np.any(np.asarray(self.temperature) == 0):
+        elif is_traced(self.temperature) or np.any(np.asarray(self.temperature) == 0):
             # at temperature 0 only the best actions are left
             p = xp.where((xp.asarray(self.temperature)[..., None] == 0) & (scores.y < 0), 0.0, p)
         return p if scores.allowed is None else xp.where(scores.allowed, p, 0.0)
@@ -428,7 +435,7 @@ class Regularizer(ReadOnlyCopies, ABC):
 
         It is a Jacobian-vector product, and 0 at temperature 0.
         """
-        xp = array_namespace(q)
+        xp = array_namespace(q, self.temperature)
         tau = xp.asarray(self.temperature, dtype=xp.float64)
         if self._is_cold:
             return xp.zeros(q.shape)
@@ -442,7 +449,7 @@ class Regularizer(ReadOnlyCopies, ABC):
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
-        xp = array_namespace(p)
+        xp = array_namespace(p, self.temperature)
         if self._is_cold and self.domain(None) is None and self.probability_bounds is None:
             return xp.zeros(p.shape[:-1])
         value, tau = self.value(read_only(p), available), xp.asarray(self.temperature)
@@ -461,7 +468,8 @@ class Regularizer(ReadOnlyCopies, ABC):
     @property
     def _is_cold(self) -> bool:
         """Whether the temperature is 0 everywhere, so that only the largest value counts."""
-        return np.ndim(self.temperature) == 0 and bool(self.temperature == 0)
+        tau = self.temperature
+        return np.ndim(tau) == 0 and not is_traced(tau) and bool(tau == 0)
 
     def _find_top(
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
@@ -492,14 +500,15 @@ class Regularizer(ReadOnlyCopies, ABC):
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
     ) -> _Scores:
         """Divide action values, relative to the largest, by the temperature."""
-        xp = array_namespace(q)
+        xp = array_namespace(q, self.temperature)
         top, q, allowed = self._find_top(q, available)
-        below = q - top
-        tau = self.temperature
+        below, tau = q - top, self.temperature
         # a score of -inf is right when (q - top)/τ is too large for a double
         with np.errstate(over="ignore"):
-            if np.ndim(tau) == 0 and tau > 0:
+            if np.ndim(tau) == 0 and not is_traced(tau) and tau > 0:
                 scores = below / tau
+            elif is_traced(tau):
+                scores = _divide_traced(below, xp.asarray(tau)[..., None])
             else:
                 tau = xp.asarray(tau)[..., None]
                 limit = xp.where(below == 0, 0.0, -xp.inf)
@@ -553,9 +562,20 @@ class _Scores(NamedTuple):
     cold: Array
 
 
+def _divide_traced(below: Array, tau: Array) -> Array:
+    """Divide values, 0 or less, by temperatures that JAX traces.
+
+    Only what is finite is divided: the derivative of -inf/τ would be infinite.
+    """
+    xp = array_namespace(below, tau)
+    warm, finite = tau > 0, below > -xp.inf
+    scores = xp.where(finite, below, 0.0) / xp.where(warm, tau, 1.0)
+    return xp.where(finite & (warm | (below == 0)), scores, -xp.inf)
+
+
 def with_temperature(regularizer: Regularizer, temperature: PerState) -> Regularizer:
     """Return the same regularizer with another temperature, a number or one per state, (S,)."""
-    number = np.ndim(temperature) == 0
+    number = np.ndim(temperature) == 0 and not is_traced(temperature)
     return copy_with(regularizer, temperature=float(temperature) if number else temperature)
 
 

@@ -16,7 +16,7 @@ from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import checked
 from regmdp.regularizers._divergences import entropy_divergence
 from regmdp.regularizers._parameters import (
-    TEMPERATURE,
+    TRACED_TEMPERATURE,
     PerState,
     check_temperature,
     require_shape,
@@ -66,7 +66,7 @@ class Shannon(SeparableRegularizer):
 
     temperature: PerState
 
-    @checked(RegularizerError, temperature=TEMPERATURE)
+    @checked(RegularizerError, temperature=TRACED_TEMPERATURE)
     def __init__(self, temperature: ArrayLike) -> None:
         set_fields(self, temperature=check_temperature(temperature))
 
@@ -135,7 +135,7 @@ class KL(SeparableRegularizer):
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "reference": 2, "_log_reference": 2}
 
-    @checked(RegularizerError, temperature=TEMPERATURE)
+    @checked(RegularizerError, temperature=TRACED_TEMPERATURE)
     def __init__(self, reference: ArrayLike, temperature: ArrayLike) -> None:
         checked = _check_reference(reference)
         set_fields(

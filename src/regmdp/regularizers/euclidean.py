@@ -8,7 +8,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespa
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import checked
-from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
+from regmdp.regularizers._parameters import TRACED_TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["SquaredL2"]
@@ -35,7 +35,7 @@ class SquaredL2(SeparableRegularizer):
 
     temperature: PerState
 
-    @checked(RegularizerError, temperature=TEMPERATURE)
+    @checked(RegularizerError, temperature=TRACED_TEMPERATURE)
     def __init__(self, temperature: ArrayLike) -> None:
         set_fields(self, temperature=check_temperature(temperature))
 

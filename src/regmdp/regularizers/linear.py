@@ -13,7 +13,7 @@ from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import checked
 from regmdp.regularizers._parameters import (
     FIELD,
-    TEMPERATURE,
+    TRACED_TEMPERATURE,
     PerState,
     check_temperature,
     require_shape,
@@ -49,7 +49,7 @@ class WeightedL1(SeparableRegularizer):
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "weights": 2}
 
-    @checked(RegularizerError, weights=FIELD, temperature=TEMPERATURE)
+    @checked(RegularizerError, weights=FIELD, temperature=TRACED_TEMPERATURE)
     def __init__(self, weights: ArrayLike, temperature: ArrayLike) -> None:
         set_fields(
             self, weights=_check_weights(weights), temperature=check_temperature(temperature)

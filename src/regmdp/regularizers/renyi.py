@@ -11,7 +11,7 @@ from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import Number, checked
 from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._hessians import rank_one_hessian_product
-from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
+from regmdp.regularizers._parameters import TRACED_TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers._roots import find_decreasing_root
 from regmdp.regularizers.base import Regularizer
@@ -51,7 +51,7 @@ class Renyi(Regularizer):
     @checked(
         RegularizerError,
         alpha=Number(above=0.0, below=1.0, advice="for 1 use Shannon; above 1, h is not convex"),
-        temperature=TEMPERATURE,
+        temperature=TRACED_TEMPERATURE,
     )
     def __init__(self, alpha: float, temperature: ArrayLike) -> None:
         set_fields(

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.arrays import (
+    UNIT_ROUNDOFF,
+    Array,
+    ArrayLike,
+    Bool,
+    Float,
+    array_namespace,
+    is_traced,
+)
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with, set_fields
 from regmdp._internal.parameters import Instance, check_sequence, checked
@@ -56,6 +64,10 @@ class Sum(Regularizer):
     def __init__(self, parts: Iterable[Regularizer], temperature: ArrayLike = 1.0) -> None:
         flat: list[Regularizer] = []
         for part in check_sequence("parts", parts, Instance(Regularizer), RegularizerError):
+            if is_traced(part.temperature):
+                raise RegularizerError(
+                    "JAX cannot trace the temperature of a part of a sum; give the parts numbers"
+                )
             flat += _scale_parts(part) if isinstance(part, Sum) else [part]
         set_fields(self, parts=tuple(flat), temperature=check_temperature(temperature))
 

@@ -12,7 +12,7 @@ from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import Number, checked
 from regmdp.regularizers._divergences import power_divergence
-from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
+from regmdp.regularizers._parameters import TRACED_TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers._roots import normalise_root, solve_probabilities
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
@@ -53,7 +53,7 @@ class Tsallis(SeparableRegularizer):
     q: float
     temperature: PerState
 
-    @checked(RegularizerError, q=Number(above=0.0), temperature=TEMPERATURE)
+    @checked(RegularizerError, q=Number(above=0.0), temperature=TRACED_TEMPERATURE)
     def __init__(self, q: float, temperature: ArrayLike) -> None:
         set_fields(
             self,
