@@ -26,8 +26,6 @@ from regmdp._internal.arrays import Array, Bool, Float, array_namespace, assign
 from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.mdp import MDP, DecisionProcess
-from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.mdp.transitions import state_blocks
 from regmdp.policies import PolicyRowsOf
 from regmdp.regularizers import Regularizer, Unregularized
 
@@ -149,7 +147,7 @@ def iterate_blocks(
     process: DecisionProcess, regularizer: Regularizer, q: Float[Array, "S A"]
 ) -> Iterator[Block]:
     """(S, A) action values -> their cache-sized blocks of states, in order."""
-    for states in state_blocks(process.n_states, process.n_actions):
+    for states in process.partition.blocks:
         available = None if process.all_available else process.available[states]
         yield Block(states, np.asfortranarray(q[states]), available, regularizer.at(states))
 
@@ -165,7 +163,7 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
     """
     table = mdp.partition.new_table()
     visit_blocks(mdp, Unregularized(), value, lambda block: assign(block.states, (table, block.q)))
-    q = np.asarray(table)
+    q = mdp.partition.whole(table)
     if not mdp.all_available:
         q[~mdp.available] = -np.inf
     return q
@@ -186,7 +184,7 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
     transitions.visit_blocks(
         lambda states: assign(states, (out, transitions.matvec(value, states)))
     )
-    return np.asarray(out)
+    return mdp.partition.whole(out)
 
 
 @checked(mdp=MODEL, weights=ArrayOf("S A", minimum=-LARGE_ROOT, maximum=LARGE_ROOT))
@@ -292,7 +290,7 @@ def _improve(
             actions,
         )
         # it has the part of NumPy's interface that users of a policy need
-        return best, cast("Array", DeterministicPolicy(actions, mdp.n_actions))
+        return best, cast("Array", mdp.partition.deterministic(actions))
     policy = mdp.partition.new_table()
     visit(
         lambda block: assign(block.states, (best, block.maximum()), (policy, block.maximiser())),

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, block_sum
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, assign, block_sum
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import (
     ImproperPolicyError,
@@ -22,7 +22,6 @@ from regmdp._internal.sparse import as_csr
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.numbering import ActionNumbering
-from regmdp.mdp.rank_table import RankTable
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
 from regmdp.mdp.transitions import needs_threads
 from regmdp.regularizers import Regularizer, Unregularized
@@ -60,7 +59,7 @@ class PolicyRowsOf(Kind):
         shape = model.n_states, model.n_actions
         if isinstance(value, DeterministicPolicy) and value.shape == shape:
             return value
-        if isinstance(value, RankTable) and value.shape == shape and not model.partition.alone:
+        if model.partition.holds(value) and value.shape == shape:
             return model.partition.own_table(value)
         value = as_columns(model, value)
         policy = ArrayOf("S A", minimum=0.0).check(name, value, model, PolicyError)
@@ -104,14 +103,21 @@ def uniform_policy(
         and regularizer.domain(None) is None
     ):
         return mdp.partition.full_table(1.0 / mdp.n_actions)
-    own = mdp.partition.rows
-    return mdp.partition.join_rows(regularizer.at(own).centre(mdp.available[own]))
+    table, allowed = mdp.partition.new_table(), mdp.available
+    mdp.partition.each(
+        lambda block: assign(block, (table, regularizer.at(block).centre(allowed[block]))),
+        shared=False,
+    )
+    return table
 
 
 def permitted(mdp: DecisionProcess, regularizer: Regularizer | None) -> np.ndarray:
     """Return the (S, A) mask of the pairs that are available and that the regularizer allows."""
     domain = None if regularizer is None else regularizer.domain(mdp.available)
-    return mdp.available if domain is None else np.broadcast_to(domain, mdp.available.shape)
+    if domain is None:
+        return mdp.available
+    shape = mdp.available.shape
+    return domain if domain.shape == shape else np.broadcast_to(domain, shape)
 
 
 def check_policy(
@@ -134,7 +140,7 @@ def check_policy(
     policy = as_columns(mdp, policy)
     if isinstance(policy, DeterministicPolicy):
         found = partition.own_table(_read_actions(mdp, policy.actions))
-    elif isinstance(policy, RankTable) and not partition.alone:
+    elif partition.holds(policy):
         found = partition.own_table(policy).copy_own()
     elif holds_actions(policy):
         actions = check_array("the policy", policy, "integer", error=PolicyError)
@@ -208,7 +214,7 @@ def as_columns(mdp: DecisionProcess, policy: Any) -> Any:
     Raises:
         PolicyError: if it takes an action that does not exist.
     """
-    if isinstance(policy, DeterministicPolicy | RankTable):
+    if isinstance(policy, DeterministicPolicy) or mdp.partition.holds(policy):
         return policy
     if mdp.numbering is None:
         return _as_dense(mdp, policy) if scipy.sparse.issparse(policy) else policy

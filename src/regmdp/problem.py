@@ -13,6 +13,7 @@ import numpy as np
 from regmdp._internal.array_checks import check_array, check_shape
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import ModelError, RegularizerError, SolverError
+from regmdp._internal.width_table import WidthTable
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, require_ending
@@ -96,6 +97,7 @@ def check_regularizer(process: DecisionProcess, regularizer: object) -> Regulari
             f"{type(regularizer).__name__}"
         )
     try:
+        _require_columns(process, regularizer)
         regularizer.check(process.available)
     except RegularizerError as error:
         if process.numbering is None:
@@ -128,6 +130,23 @@ def require_value_size(mdp: MDP, largest_term: float) -> None:
             f"{mdp.discount:.15g} values may exceed what a double holds, about 1e308; measure "
             "rewards in a larger unit"
         )
+
+
+def _require_columns(process: DecisionProcess, regularizer: Regularizer) -> None:
+    """Check that numbers of pairs have the columns of the model's blocks.
+
+    Raises:
+        RegularizerError: if a regularizer has an array with as many columns for all of them.
+    """
+    if process.numbering is None or process.numbering.partition is None:
+        return
+    for name, ndim in regularizer.state_fields.items():
+        field = getattr(regularizer, name)
+        if ndim == 2 and np.ndim(field) > 0 and not isinstance(field, WidthTable):
+            raise RegularizerError(
+                f"{name.lstrip('_')} of {type(regularizer).__name__} must have the columns of the "
+                f"model's arrays, not the shape {np.shape(field)}"
+            )
 
 
 def check_value(process: DecisionProcess, value: ArrayLike) -> Float[np.ndarray, " S"]:

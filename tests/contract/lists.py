@@ -11,7 +11,13 @@ import numpy as np
 import scipy.sparse as sp
 
 import regmdp as rm
-from regmdp.mdp import DenseTransitions, FunctionTransitions, SparseTransitions, transitions
+from regmdp.mdp import (
+    DenseTransitions,
+    FunctionTransitions,
+    SparseTransitions,
+    block_widths,
+    transitions,
+)
 from regmdp.mdp.stacked_transitions import StackedTransitions
 from regmdp.problem import Problem
 from regmdp.stack import Stack
@@ -349,24 +355,40 @@ MANY_ACTIONS = 100_000
 
 
 def _ragged(parts):
-    """All pairs with actions that are numbered differently in each state; some are unavailable."""
+    """Pairs whose actions are numbered differently in each state; some are unavailable."""
     n_states, n_columns = parts.rewards.shape
-    state, column = (index.ravel() for index in np.indices(parts.rewards.shape))
+    exists = parts.keywords.get("available", np.ones(parts.rewards.shape, dtype=bool))
+    # behind its last available action a state has none
+    listed = np.logical_or.accumulate(exists[:, ::-1], axis=1)[:, ::-1]
+    state, column = np.nonzero(listed)
     action = 9001 * column + 17 * state
     keywords = dict(parts.keywords)
     if "available" in keywords:
         available = np.zeros((n_states, MANY_ACTIONS), dtype=bool)
-        available[state, action] = keywords["available"].ravel()
+        available[state, action] = exists[state, column]
         keywords["available"] = available
     if "termination" in keywords:
-        keywords["termination"] = keywords["termination"].ravel()
+        keywords["termination"] = keywords["termination"][state, column]
     if "action_labels" in keywords:
         names = keywords["action_labels"]
         keywords["action_labels"] = [names[a // 9001 % n_columns] for a in range(MANY_ACTIONS)]
     return rm.MDP.from_pairs(
-        state, action, parts.rows.reshape(-1, n_states), parts.rewards.ravel(), parts.discount,
+        state, action, parts.rows[state, column], parts.rewards[state, column], parts.discount,
         n_states=n_states, n_actions=MANY_ACTIONS, **keywords,
     )  # fmt: skip
+
+
+def _own_widths(parts):
+    """The same, with blocks that have their own numbers of columns where γ is below 1."""
+    names = ("MIN_SKEWED_SIZE", "MAX_PADDING", "COST_OF_BLOCK")
+    whole = {name: getattr(block_widths, name) for name in names}
+    try:
+        for name in names:
+            setattr(block_widths, name, 0)
+        return _in_blocks(_ragged, 9)(parts)
+    finally:
+        for name, limit in whole.items():
+            setattr(block_widths, name, limit)
 
 
 #: Folder of mapped models, deleted when the tests end.
@@ -411,6 +433,7 @@ STORAGES = {
     "mapped, blocks": _in_blocks(_mapped, 9),
     "ragged": _ragged,
     "ragged, blocks": _in_blocks(_ragged, 9),
+    "ragged, own widths": _own_widths,
 }
 
 

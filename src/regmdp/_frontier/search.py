@@ -17,6 +17,7 @@ from regmdp._internal.errors import PolicyError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.parameters import Number, checked
 from regmdp._internal.status import Status
+from regmdp._internal.width_table import freeze_stored
 from regmdp._solve import solve
 from regmdp.algorithms import Tolerance
 from regmdp.mdp import MDP
@@ -165,7 +166,7 @@ class _FrontierSearch:
         failures = [solution.status for solution in solutions if not solution.status.ok]
         return Frontier(
             **columns,
-            reference=by_numbers(self.mdp, freeze(self.reference)),
+            reference=by_numbers(self.mdp, freeze_stored(self.reference)),
             solutions=solutions,
             problem=repr(self.mdp),
             status=status or (failures[0] if failures else Status.CONVERGED),
@@ -182,11 +183,14 @@ def _forward_event(
 def _check_reference(mdp: MDP, reference: ArrayLike) -> Float[np.ndarray, "S A"]:
     """Return the reference as (S, A) probabilities whose rows sum to 1."""
     given = as_columns(mdp, reference)
-    if not (isinstance(given, DeterministicPolicy) or holds_actions(given)):
+    if not (
+        isinstance(given, DeterministicPolicy) or mdp.partition.holds(given) or holds_actions(given)
+    ):
         given = check_array("the reference", given, error=PolicyError)
     if isinstance(given, np.ndarray) and given.shape == (mdp.n_actions,) and given.dtype == float:
         given = np.where(mdp.terminal[:, None], 0.0, np.broadcast_to(given, mdp.rewards.shape))
     try:
-        return np.array(check_policy(mdp, given), dtype=np.float64)
+        found = check_policy(mdp, given)
+        return found if mdp.partition.holds(found) else np.array(found, dtype=np.float64)
     except PolicyError as error:
         raise PolicyError(f"the reference is not a policy of this model: {error}") from None

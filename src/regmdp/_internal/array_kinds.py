@@ -13,6 +13,7 @@ from regmdp._internal.arrays import is_traced
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegmdpError
 from regmdp._internal.kinds import Kind, OneOf
+from regmdp._internal.width_table import WidthTable
 
 __all__ = ["ArrayOf", "Distributions", "find_shared_letters", "require_same_sizes"]
 
@@ -72,6 +73,8 @@ class ArrayOf(Kind):
         numbering = getattr(model, "numbering", None)
         if numbering is not None and self.shape == "S A":  # what is given by numbers of actions
             value = numbering.to_columns(name, value, error)
+            if isinstance(value, WidthTable):
+                return value  # type: ignore[return-value]  # which has the part of its interface
         array = check_array(name, value, self.kind, error=error)
         if array.size == 0 and not self.empty:
             raise error(f"{name} must not be empty")

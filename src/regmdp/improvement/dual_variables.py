@@ -146,7 +146,8 @@ def require_interior(
         SolverError: naming the first pair to which it does not.
     """
     allowed = permitted(mdp, regularizer)
-    missing = allowed & ~(np.asarray(policy) > 0)
+    given = policy if mdp.partition.holds(policy) else np.asarray(policy)
+    missing = allowed & ~(given > 0)
     if missing.any():
         raise SolverError(
             describe_first(

@@ -10,6 +10,7 @@ import scipy
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import ModelError
 from regmdp._internal.sparse import as_csr
+from regmdp._internal.width_table import WidthTable
 from regmdp.mdp.decision_process import StateActionSpace
 from regmdp.mdp.validation import as_floats
 
@@ -28,6 +29,8 @@ def order_by_columns(name: str, numbers: Any, space: StateActionSpace) -> Float[
         given = space.numbering.to_columns(name, given)
     elif scipy.sparse.issparse(given):
         given = as_csr(name, given).toarray()
+    if isinstance(given, WidthTable):
+        return given  # type: ignore[return-value]  # which has the part of its interface
     array, shape = as_floats(name, given), space.available.shape
     if array.shape not in (shape, shape[1:]):
         known = space.n_states, space.n_action_numbers
@@ -41,15 +44,20 @@ def order_by_numbers(name: str, table: Any, space: StateActionSpace) -> scipy.sp
     Raises:
         ModelError: if its shape is another.
     """
-    array = as_floats(name, table)
+    array = table if isinstance(table, WidthTable) else as_floats(name, table)
     if array.shape != space.available.shape:
         raise ModelError(
             f"{name} must have the shape of the model's arrays, {space.available.shape}, not "
             f"{array.shape}"
         )
-    state, column = np.nonzero(space.available)
-    action = column if space.numbering is None else space.numbering.numbers(state, column)
+    if space.numbering is None:
+        state, action = np.nonzero(space.available)
+        numbers = array[state, action]
+    else:
+        exists = np.flatnonzero(space.numbering.from_table(space.available))
+        state, action = space.numbering.state[exists], space.numbering.action[exists]
+        numbers = space.numbering.from_table(array)[exists]
     start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=space.n_states))))
     return scipy.sparse.csr_array(
-        (array[state, column], action, start), shape=(space.n_states, space.n_action_numbers)
+        (numbers, action, start), shape=(space.n_states, space.n_action_numbers)
     )

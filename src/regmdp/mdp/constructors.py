@@ -10,12 +10,14 @@ import scipy
 
 from regmdp._internal.arrays import ArrayLike, SparseArray
 from regmdp.mdp.assembly import Extras, assemble_dense, assemble_sparse
+from regmdp.mdp.block_widths import needs_widths
 from regmdp.mdp.dimensions import DimensionValues
-from regmdp.mdp.discounts import is_list
+from regmdp.mdp.discounts import is_discounted, is_list
 from regmdp.mdp.from_function import FunctionArguments, FunctionStorage, build_from_function
 from regmdp.mdp.from_reachable import ReachableArguments, build_reachable
 from regmdp.mdp.objective import GoalOptions
 from regmdp.mdp.outcomes import OutcomeLike
+from regmdp.mdp.ragged_assembly import assemble_ragged
 from regmdp.mdp.validation import (
     as_action_matrices,
     as_available,
@@ -123,7 +125,9 @@ class ModelConstructors(ModelVariants):
         action of a state, in the order of the actions' numbers, ``numbering`` holds the
         numbers, and ``n_actions`` is the largest number n of actions of a state. Policies and
         action values of its results are sparse, by numbers, and policies are taken so;
-        :meth:`to_columns` and :meth:`to_sparse` convert other arrays.
+        :meth:`to_columns` and :meth:`to_sparse` convert other arrays. If few states have many
+        actions, and γ < 1, blocks of states have as many columns as they need: NumPy reads such a
+        table as the whole (S, n) array, if that fits into memory.
 
         Args:
             state: (K,) state of each pair.
@@ -154,6 +158,23 @@ class ModelConstructors(ModelVariants):
         n_states = count_columns(transitions) if n_states is None else n_states
         listed = as_pairs(state, action, n_states, n_actions, action_labels)
         exists = as_available(available, (n_states, listed.n_actions))[listed.state, listed.action]
+        if needs_widths(np.bincount(listed.state, minlength=n_states)) and is_discounted(discount):
+            shape = listed.state.size, n_states
+            more = Extras(
+                listed.as_column("discount", discount) if is_list(discount) else discount,
+                exists[:, None],
+                goal,
+                initial=initial,
+                termination=listed.as_column("termination", termination),
+                state_labels=state_labels,
+                action_labels=action_labels,
+                labels=labels,
+                normalize=normalize,
+            )
+            found = as_rows(transitions, shape, (n_states, listed.n_actions), listed)
+            return cls.from_checked(
+                assemble_ragged(listed, found, listed.as_column("rewards", rewards), more)
+            )
         pairs, numbering = number_actions(listed, n_states)
         shape = (n_states, pairs.n_actions)
         rows = as_rows(transitions, (pairs.state.size, n_states), shape, pairs)

@@ -14,6 +14,7 @@ from regmdp._internal.arrays import Bool, Float, freeze
 from regmdp._internal.checks import printable
 from regmdp._internal.errors import ModelError
 from regmdp._internal.parameters import Integer, checked
+from regmdp._internal.width_table import as_stored, freeze_stored
 from regmdp.mdp.labels import NO_LABELS, Labels
 from regmdp.mdp.layouts import Layout
 from regmdp.mdp.numbering import ActionNumbering
@@ -46,7 +47,7 @@ class StateActionSpace:
 
     def __reduce__(self) -> tuple[object, ...]:
         # pickled arrays come back writeable, and constant ones whole
-        available = None if self.all_available else np.asarray(self.available)
+        available = None if self.all_available else as_stored(self.available)
         names = self.state_labels, self.action_labels, self.layout, dict(self.labels)
         names = *names, self.numbering
         return _restore_space, (available, self.available.shape, *names)
@@ -99,7 +100,7 @@ def _restore_space(
     numbering: ActionNumbering | None,
 ) -> StateActionSpace:
     """Return the space that was pickled, with arrays that cannot be written to."""
-    mask = np.broadcast_to(True, shape) if available is None else freeze(available)
+    mask = np.broadcast_to(True, shape) if available is None else freeze_stored(available)
     frozen = MappingProxyType({name: freeze(states) for name, states in labels.items()})
     return StateActionSpace(mask, state_labels, action_labels, layout, frozen, numbering)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class DeterministicPolicy:
     Args:
         actions: (S,) action of each state, -1 where there is none.
         n_actions: A.
+        widths: The number of columns of each block, by its first state, if blocks have their own.
 
     Examples:
         >>> import numpy as np
@@ -33,8 +35,13 @@ class DeterministicPolicy:
     ndim = 2
     dtype = np.dtype(np.float64)
 
-    def __init__(self, actions: Int[np.ndarray, " S"], n_actions: int) -> None:
-        self.actions = actions
+    def __init__(
+        self,
+        actions: Int[np.ndarray, " S"],
+        n_actions: int,
+        widths: Mapping[int, int] | None = None,
+    ) -> None:
+        self.actions, self._widths = actions, widths
         self.shape = (actions.size, n_actions)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -44,11 +51,12 @@ class DeterministicPolicy:
         return probabilities
 
     def __getitem__(self, key: Any) -> Any:
-        return (
-            DeterministicPolicy(self.actions[key], self.shape[1])
-            if isinstance(key, slice)
-            else np.asarray(self)[key]
-        )
+        if not isinstance(key, slice):
+            return np.asarray(self)[key]
+        width = self.shape[1]
+        if self._widths is not None:
+            width = self._widths.get(key.start or 0, width)
+        return DeterministicPolicy(self.actions[key], width)
 
 
 def find_actions(policy: Float[Array, "S A"]) -> Int[np.ndarray, " S"] | None:

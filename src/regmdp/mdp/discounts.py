@@ -22,7 +22,7 @@ from regmdp._internal.errors import ModelError
 from regmdp.mdp.objective import GoalOptions
 from regmdp.mdp.validation import as_discount
 
-__all__ = ["Discounting", "is_list", "split_discount"]
+__all__ = ["Discounting", "is_discounted", "is_list", "split_discount"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,14 @@ class Discounting:
                 "an episode that ends elsewhere counts as infinite, and discounts that differ are "
                 "kept as probabilities of ending; use discounts below 1, or objective='reach'"
             )
+
+
+def is_discounted(discount: object) -> bool:
+    """Whether all discounts are below 1; False for what is no discount, which is refused later."""
+    try:
+        return bool(np.max(np.asarray(discount, dtype=np.float64)) < 1.0)
+    except (TypeError, ValueError):
+        return False
 
 
 def split_discount(discount: object, available: Bool[np.ndarray, "S A"]) -> Discounting:

@@ -250,12 +250,15 @@ class MDP(ModelConstructors):
         Returns:
             (K,) states, (K,) actions, (K, S) sparse transitions and (K,) rewards.
         """
-        state, action = np.nonzero(self.available)
-        rows = self.transitions.to_csr()[state * self.n_actions + action]
-        rewards = np.ascontiguousarray(self.rewards[state, action])
-        if self.numbering is not None:
-            action = self.numbering.numbers(state, action)
-        return state, action, rows, rewards
+        if self.numbering is None:
+            state, action = np.nonzero(self.available)
+            rows = self.transitions.to_csr()[state * self.n_actions + action]
+            return state, action, rows, np.ascontiguousarray(self.rewards[state, action])
+        numbering = self.numbering
+        exists = np.flatnonzero(numbering.from_table(self.available))
+        state, column = numbering.state[exists], numbering.column[exists]
+        rows = self.transitions.rows_of_pairs(state, column)
+        return state, numbering.action[exists], rows, numbering.from_table(self.rewards)[exists]
 
     def to_columns(self, numbers: ArrayLike | SparseArray) -> Float[np.ndarray, "S n"]:
         """Return numbers of pairs in the order of the model's own arrays.

@@ -13,6 +13,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, freeze
 from regmdp._internal.errors import ModelError
+from regmdp._internal.width_table import WidthTable, as_stored, freeze_stored
 from regmdp.mdp.decision_process import StateActionSpace
 from regmdp.mdp.numbering import ActionNumbering
 from regmdp.mdp.objective import GoalOptions, Objective
@@ -83,8 +84,8 @@ class ModelData:
             self.discount,
             np.asarray(self.initial),
             self.transitions,
-            np.asarray(self.rewards),
-            np.asarray(self.termination) if self.termination.any() else None,
+            as_stored(self.rewards),
+            as_stored(self.termination) if self.termination.any() else None,
             self.mass_error,
             self.objective,
         )
@@ -106,8 +107,8 @@ def _restore(
         discount,
         freeze(initial),
         transitions,
-        freeze(rewards),
-        np.broadcast_to(0.0, rewards.shape) if termination is None else freeze(termination),
+        freeze_stored(rewards),
+        np.broadcast_to(0.0, rewards.shape) if termination is None else freeze_stored(termination),
         mass_error,
         objective,
     )
@@ -167,10 +168,15 @@ def make_space(
     n_states, n_actions = available.shape
     # a constant mask costs no memory
     constant = bool(available.all())
+    mask = available
+    if isinstance(available, WidthTable):
+        available.freeze()
+    elif constant:
+        mask = np.broadcast_to(True, available.shape)
+    else:
+        mask = freeze(np.asfortranarray(available))
     return StateActionSpace(
-        np.broadcast_to(True, available.shape)
-        if constant
-        else freeze(np.asfortranarray(available)),
+        mask,
         as_labels("state_labels", state_labels, n_states),
         as_labels(
             "action_labels",
@@ -183,7 +189,10 @@ def make_space(
 
 def keep_pairs(space: StateActionSpace, available: Bool[np.ndarray, "S A"]) -> StateActionSpace:
     """Return the space with another (S, A) mask of the actions that exist."""
-    return replace(space, available=make_space(available, None, None).available)
+    mask = make_space(available, None, None).available
+    if space.numbering is None:
+        return replace(space, available=mask)
+    return replace(space, available=mask, numbering=replace(space.numbering, partition=None))
 
 
 def check_rewards(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import scipy
@@ -20,6 +20,8 @@ from regmdp._internal.arrays import Array, Int, SparseArray, freeze
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import ModelError, RegmdpError
 from regmdp._internal.sparse import as_csr
+from regmdp._internal.width_table import WidthTable
+from regmdp.mdp.block_widths import WidthPartition
 
 __all__ = ["ActionNumbering", "leaves_most_pairs_out"]
 
@@ -46,6 +48,7 @@ class ActionNumbering:
         start: (S + 1,) where the pairs of each state begin, and K.
         action: (K,) numbers of the actions, ascending in each state.
         n_actions: A; numbers run from 0 to A - 1.
+        partition: The blocks of states, if they have their own numbers of columns.
 
     Examples:
         State 0 has the actions 5 and 7, state 1 only 7.
@@ -62,6 +65,7 @@ class ActionNumbering:
     start: Int[np.ndarray, " S+1"]
     action: Int[np.ndarray, " K"]
     n_actions: int
+    partition: WidthPartition | None = None
 
     def __post_init__(self) -> None:
         for name in ("start", "action"):
@@ -126,13 +130,32 @@ class ActionNumbering:
 
     def to_table(self, values: np.ndarray) -> np.ndarray:
         """(K,) entries of the pairs -> (S, n) array, 0 where a state has fewer actions."""
-        table = np.zeros((self.n_states, self.width), dtype=values.dtype, order="F")
-        table[self.state, self.column] = values
-        return table
+        if self.partition is None:
+            table = np.zeros((self.n_states, self.width), dtype=values.dtype, order="F")
+            table[self.state, self.column] = values
+            return table
+        parts = []
+        for block, width in zip(self.partition.blocks, self.partition.widths, strict=True):
+            part = np.zeros((block.stop - block.start, width), dtype=values.dtype, order="F")
+            pairs = self._pairs_of(block)
+            part[self.state[pairs] - block.start, self.column[pairs]] = values[pairs]
+            parts.append(part)
+        # which has the part of NumPy's interface that is needed
+        return cast("np.ndarray", WidthTable(parts, self.partition.blocks, self.width))
 
-    def from_table(self, table: Array) -> np.ndarray:
+    def _pairs_of(self, block: slice) -> slice:
+        """Return the pairs of a block of states."""
+        return slice(int(self.start[block.start]), int(self.start[block.stop]))
+
+    def from_table(self, table: Array | WidthTable) -> np.ndarray:
         """(S, n) array -> (K,) its entries at the pairs."""
-        return np.asarray(table)[self.state, self.column]
+        if not isinstance(table, WidthTable):
+            return np.asarray(table)[self.state, self.column]
+        parts = []
+        for block, part in zip(table.blocks, table.parts, strict=True):
+            pairs = self._pairs_of(block)
+            parts.append(part[self.state[pairs] - block.start, self.column[pairs]])
+        return np.concatenate(parts)
 
     def to_sparse(self, table: Array) -> scipy.sparse.csr_array:
         """(S, n) array -> (S, A) sparse array, with an entry for each pair."""
@@ -154,6 +177,8 @@ class ActionNumbering:
         Raises:
             RegmdpError: of this class, if a sparse array has entries at pairs that do not exist.
         """
+        if isinstance(given, WidthTable):
+            return given  # type: ignore[return-value]  # which has the part of its interface
         if scipy.sparse.issparse(given):
             return self.to_table(self._read_sparse(name, given, error))
         array = np.asarray(given)
@@ -161,6 +186,8 @@ class ActionNumbering:
             return self.to_table(array[self.state, self.action])
         if array.shape == (self.n_actions,):
             return self.to_table(array[self.action])
+        if self.partition is not None and array.shape == (self.n_states, self.width):
+            return self.partition.own_table(array)
         return array
 
     def _read_sparse(self, name: str, given: SparseArray, error: type[RegmdpError]) -> np.ndarray:

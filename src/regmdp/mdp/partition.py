@@ -15,8 +15,9 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from regmdp._internal import threads
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.communicator import ALONE, Communicator
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.rank_table import RankTable
 
 __all__ = ["Partition", "together"]
@@ -132,6 +133,18 @@ class Partition:
                 return table
             table = np.asarray(table)
         return self._share(np.array(np.asarray(table[self.rows]), order="F"))
+
+    def holds(self, table: object) -> bool:
+        """Whether an array is in the form of this partition's, which it is left in."""
+        return isinstance(table, RankTable) and not self.alone
+
+    def whole(self, table: Any) -> Any:
+        """Return an array of this partition as users see it."""
+        return np.asarray(table)
+
+    def deterministic(self, actions: Int[np.ndarray, " S"]) -> DeterministicPolicy:
+        """(S,) actions, -1 for none -> the policy that takes them."""
+        return DeterministicPolicy(actions, self.shape[1])
 
     def join_rows(self, own: Array) -> Any:
         """(n, A) rows of each process -> the (S, A) array of which they are the rows."""

@@ -10,6 +10,7 @@ import scipy
 
 from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Bool, Float, Int, assign
+from regmdp._internal.memory import require_memory
 from regmdp.mdp import transitions as base
 from regmdp.mdp.deterministic import find_actions
 from regmdp.mdp.partition import Partition
@@ -48,8 +49,13 @@ class SparseTransitions(Transitions):
         partition: Partition | None = None,
     ) -> None:
         self.n_states, self.n_actions, self.storage = n_states, n_actions, storage
-        self.blocks = state_blocks(n_states, n_actions)
-        self.partition = Partition(self.blocks, n_actions) if partition is None else partition
+        self.partition = (
+            Partition(state_blocks(n_states, n_actions), n_actions)
+            if partition is None
+            else partition
+        )
+        self.blocks = self.partition.blocks
+        self._number = {block.start: number for number, block in enumerate(self.blocks)}
         self._matrices = matrices
         if info is None:
             for array in self.iterate_arrays():
@@ -69,19 +75,22 @@ class SparseTransitions(Transitions):
         # arrays of a copy are checked in and frozen anew; mapped ones stay where they are
         info = StorageInfo(self.branching, self.n_stored, self.digest)
         given = self._matrices, self.n_states, self.n_actions
+        if self.storage == "ragged":
+            return type(self), (*given, None, self.storage, self.partition)
         return type(self), given if self.storage == "sparse" else (*given, info, self.storage)
 
     def matvec(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
-        return (self._rows_of(block) @ value).reshape(self.n_actions, -1).T
+        return (self._rows_of(block) @ value).reshape(-1, block.stop - block.start).T
 
     def rmatvec(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
         return self._rows_of(block).T @ np.ascontiguousarray(weights.T).ravel()
 
     def _rows_of(self, block: slice) -> scipy.sparse.csr_array:
         """Return the rows of a block, action-major."""
-        return self._matrices[block.start // self.blocks[0].stop]
+        return self._matrices[self._number[block.start]]
 
     def policy_operator(self, policy: Float[Array, "S A"]) -> Array | PolicyRows:
+        policy = self._fit(policy)
         if self.n_stored <= base.MAX_PAIRS_PER_BLOCK:
             return self.policy_matrix(policy)
         # a policy that is deterministic in the first block is so in the others
@@ -96,8 +105,15 @@ class SparseTransitions(Transitions):
             self.partition, parts, shared=needs_threads(sum(part.nnz for part in parts))
         )
 
+    def _fit(self, policy: Float[Array, "S A"]) -> Float[Array, "S A"]:
+        """Return a policy whose blocks have the columns of those of the rows."""
+        if self.storage == "ragged" and isinstance(policy, np.ndarray):
+            return self.partition.own_table(policy)
+        return policy
+
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
-        if self.n_states <= MAX_STATES_FOR_DENSE_MATRIX:
+        policy = self._fit(policy)
+        if self.n_states <= MAX_STATES_FOR_DENSE_MATRIX and self.storage != "ragged":
             probabilities = np.asarray(policy)
             if (
                 self.n_stored * np.count_nonzero(probabilities)
@@ -157,19 +173,45 @@ class SparseTransitions(Transitions):
         own = self.partition.rows
         states = states[(states >= own.start) & (states < own.stop)]
         parts = [np.empty(0, dtype=np.int64)]
-        number = states // self.blocks[0].stop
+        ends = np.array([block.stop for block in self.blocks])
+        number = np.searchsorted(ends, states, side="right")
         for block in (self.blocks[index] for index in np.unique(number)):
+            matrix, size = self._rows_of(block), block.stop - block.start
             inside = states[(states >= block.start) & (states < block.stop)] - block.start
-            rows = np.arange(self.n_actions)[:, None] * (block.stop - block.start) + inside
-            parts.append(column_indices(self._rows_of(block), rows.ravel()))
+            rows = np.arange(matrix.shape[0] // size)[:, None] * size + inside
+            parts.append(column_indices(matrix, rows.ravel()))
         return np.concatenate(parts)
 
     def to_csr(self) -> scipy.sparse.csr_array:
+        require_memory(
+            f"the rows of {self.n_states:,} states with {self.n_actions:,} actions each",
+            8.0 * self.n_states * self.n_actions,
+            "few states of this model have many actions, which this function does not make use of",
+        )
         parts = []
         for block in self.blocks:
+            matrix, size = self._rows_of(block), block.stop - block.start
+            width = matrix.shape[0] // size
+            state_major = np.arange(size * width).reshape(width, size).T
+            rows = matrix[state_major.ravel()]
+            if width < self.n_actions:
+                start = np.repeat(rows.indptr[width::width], self.n_actions)
+                start[np.arange(size * self.n_actions) % self.n_actions < width] = rows.indptr[1:]
+                pointers = np.concatenate(([0], start))
+                shape = size * self.n_actions, self.n_states
+                rows = scipy.sparse.csr_array((rows.data, rows.indices, pointers), shape=shape)
+            parts.append(rows)
+        return stack_rows(parts)
+
+    def rows_of_pairs(
+        self, state: Int[np.ndarray, " k"], column: Int[np.ndarray, " k"]
+    ) -> scipy.sparse.csr_array:
+        parts = []
+        for block in self.blocks:
+            first, last = np.searchsorted(state, (block.start, block.stop))
             size = block.stop - block.start
-            state_major = np.arange(size * self.n_actions).reshape(self.n_actions, size).T.ravel()
-            parts.append(self._rows_of(block)[state_major])
+            inside = column[first:last] * size + state[first:last] - block.start
+            parts.append(self._rows_of(block)[inside])
         return stack_rows(parts)
 
     def to_dense(self) -> Float[np.ndarray, "S A S"]:

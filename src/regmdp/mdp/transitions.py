@@ -84,6 +84,12 @@ class Transitions(ABC):
     def to_csr(self) -> scipy.sparse.csr_array:
         """Return all rows as one (S·A, S) CSR array whose row ``s * A + a`` belongs to (s, a)."""
 
+    def rows_of_pairs(
+        self, state: Int[np.ndarray, " k"], column: Int[np.ndarray, " k"]
+    ) -> scipy.sparse.csr_array:
+        """(k,) ascending states and their columns -> (k, S) the rows of these pairs."""
+        return self.to_csr()[state * self.n_actions + column]
+
     @abstractmethod
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
         """Return all rows as a new (S, A, S) array."""

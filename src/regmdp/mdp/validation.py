@@ -81,6 +81,13 @@ class Pairs:
         table[self.state, self.action] = values
         return table
 
+    def as_column(self, name: str, values: object) -> Any:
+        """(K,) values -> (K, 1) doubles; None for None."""
+        if values is None:
+            return None
+        alone = Pairs(np.arange(self.state.size), np.zeros_like(self.state), 1)
+        return alone.scatter(name, values, (self.state.size, 1))
+
 
 def as_floats(name: str, values: object) -> np.ndarray:
     """Return an array of doubles."""

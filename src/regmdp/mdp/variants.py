@@ -12,6 +12,7 @@ import numpy as np
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import ModelError
 from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.width_table import WidthTable
 from regmdp.mdp.assembly import add_goal
 from regmdp.mdp.decision_process import DecisionProcess
 from regmdp.mdp.dense_transitions import DenseTransitions, store_dense
@@ -26,6 +27,7 @@ from regmdp.mdp.model_data import (
     keep_pairs,
 )
 from regmdp.mdp.objective import Objective, ObjectiveKind
+from regmdp.mdp.ragged_assembly import check_pair_rewards
 from regmdp.mdp.sparse_transitions import store_sparse
 from regmdp.mdp.transitions import Transitions
 from regmdp.mdp.validation import as_available, as_discount, as_rewards
@@ -151,7 +153,10 @@ class ModelVariants(DecisionProcess):
     def with_rewards(self, rewards: ArrayLike) -> Self:
         """Return the same model with other (S, A) rewards, which are not probabilities any more."""
         given = self._to_columns("rewards", rewards)
-        checked = check_rewards(self.space, as_rewards(given, self.rewards.shape))
+        if isinstance(given, WidthTable):
+            checked = check_pair_rewards(self.space, given)
+        else:
+            checked = check_rewards(self.space, as_rewards(given, self.rewards.shape))
         objective = self.objective if self.endless_value else None
         return self.from_checked(replace(self._data, rewards=checked, objective=objective))
 

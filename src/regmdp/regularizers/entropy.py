@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, freeze
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import PolicyError, RegularizerError
 from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import checked
+from regmdp._internal.width_table import WidthTable, freeze_stored
 from regmdp.regularizers._divergences import entropy_divergence
 from regmdp.regularizers._parameters import (
     TRACED_TEMPERATURE,
@@ -142,7 +143,7 @@ class KL(SeparableRegularizer):
             self,
             reference=checked,
             temperature=check_temperature(temperature),
-            _log_reference=log(checked),
+            _log_reference=checked.map(log) if isinstance(checked, WidthTable) else log(checked),
         )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
@@ -229,7 +230,9 @@ class KL(SeparableRegularizer):
 
 def _check_reference(reference: ArrayLike) -> np.ndarray:
     """Return a reference policy as a read-only array."""
-    values = np.array(check_array("the reference", reference, error=PolicyError), order="F")
+    values: Any = reference  # of a ragged model, whose blocks may have their own columns
+    if not isinstance(reference, WidthTable):
+        values = np.array(check_array("the reference", reference, error=PolicyError), order="F")
     if values.ndim not in (1, 2) or values.size == 0:
         raise PolicyError(f"the reference must have shape (S, A) or (A,), not {values.shape}")
     bad = ~((values >= 0) & np.isfinite(values))
@@ -256,4 +259,4 @@ def _check_reference(reference: ArrayLike) -> np.ndarray:
                 "normalise them",
             )
         )
-    return freeze(values)
+    return freeze_stored(values)

@@ -201,16 +201,16 @@ def _check_products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     for value in probe_values(mdp):
         exact = rows @ value
         slack = 2 * (mdp.n_states + 2) * UNIT_ROUNDOFF * (rows @ np.abs(value))
-        product = np.full(exact.shape, np.nan)
+        product = np.zeros(exact.shape)
         kept = value.copy()
         for block in mdp.transitions.blocks:
             part = mdp.transitions.matvec(value, block)
-            expected = (block.stop - block.start, mdp.n_actions)
+            expected = mdp.rewards[block].shape
             require(
                 part.shape == expected,
                 f"matvec() over states {block} returns shape {part.shape}, not {expected}",
             )
-            product[block] = part
+            product[block, : part.shape[1]] = part
         require(np.array_equal(value, kept), "matvec() writes into the value it is given")
         require_nonpositive(
             np.abs(product - exact) - slack,
@@ -226,8 +226,9 @@ def _check_products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
 def _check_transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     """Check that rmatvec() is the transpose of matvec()."""
     weights = np.cos(1.0 + 3.0 * np.arange(rows.shape[0] * rows.shape[1])).reshape(rows.shape[:2])
+    given = mdp.partition.own_table(weights)
     got = np.sum(
-        [mdp.transitions.rmatvec(weights[block], block) for block in mdp.transitions.blocks], axis=0
+        [mdp.transitions.rmatvec(given[block], block) for block in mdp.transitions.blocks], axis=0
     )
     want = np.einsum("sa,sat->t", weights, rows)
     allowed = 2 * (weights.size + 2) * UNIT_ROUNDOFF * np.einsum("sa,sat->t", np.abs(weights), rows)
@@ -246,7 +247,7 @@ def _check_chain(
     exact: Float[np.ndarray, "S A"],
     slack: Float[np.ndarray, "S A"],
 ) -> None:
-    matrix: Array = mdp.transitions.policy_matrix(policy)
+    matrix: Array = mdp.transitions.policy_matrix(mdp.partition.own_table(policy))
     shape = (mdp.n_states, mdp.n_states)
     require(
         matrix.shape == shape, f"policy_matrix() returns shape {matrix.shape}, not (S, S) = {shape}"
@@ -321,7 +322,7 @@ def _check_read_only(mdp: MDP) -> None:
     for matrix in mdp.to_action_matrices():
         _check_writable("to_action_matrices()", matrix.data)
     for policy in probe_policies(mdp):
-        matrix = mdp.transitions.policy_matrix(policy)
+        matrix = mdp.transitions.policy_matrix(mdp.partition.own_table(policy))
         _check_writable(
             "policy_matrix()", matrix if isinstance(matrix, np.ndarray) else matrix.data
         )
