@@ -299,9 +299,9 @@ class MDP(ModelConstructors):
             >>> import numpy as np, regmdp as rm
             >>> mdp = rm.models.chain(3)
             >>> print(mdp.to_sparse(rm.bellman.q_values(mdp, np.zeros(3))).toarray())
-            [[0.01 0.  ]
-             [0.   0.  ]
-             [0.   1.  ]]
+            [[0. 0.]
+             [0. 0.]
+             [0. 1.]]
         """
         return order_by_numbers("table", table, self.space)
 
