@@ -27,6 +27,8 @@ from regmdp.mdp.transitions import needs_threads
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = [
+    "POLICY",
+    "AnyPolicyOf",
     "PolicyRowsOf",
     "as_columns",
     "by_numbers",
@@ -78,6 +80,27 @@ class PolicyRowsOf(Kind):
                 )
             )
         return policy
+
+
+class AnyPolicyOf(Kind):
+    """A policy of the model among the arguments: (S, A) probabilities, or (S,) actions."""
+
+    needs_model = True
+
+    def describe(self) -> str:
+        return "a policy, of shape (S, A), or an action a state, of shape (S,)"
+
+    def matches(self, value: object) -> bool:
+        return value is not None
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
+        if value is None:
+            raise error(f"{name} must be {self.describe()}, not None")
+        return value if model is None else check_policy(model, value)
+
+
+#: A policy that is an argument.
+POLICY = AnyPolicyOf()
 
 
 @checked(mdp=Instance(DecisionProcess), regularizer=Instance(Regularizer) | None)

@@ -18,6 +18,7 @@ if __name__ == "__main__":
 from bad_input.bad_values import bad_values
 from bad_input.environment_calls import close_writers
 from bad_input.exempt import why_exempt
+from bad_input.hand_checked import why_hand_checked
 from bad_input.surface import find, public_callables
 from bad_input.valid_calls import CALLS
 
@@ -59,22 +60,39 @@ def list_uncovered() -> list[str]:
     return [name for name in public_callables() if name not in covered and why_exempt(name) is None]
 
 
+def list_parameters() -> list[tuple[str, str]]:
+    """Return the callables and their parameters that have bad inputs."""
+    pairs = {
+        (name.partition("#")[0], one.parameter): None for name in CALLS for one in list_inputs(name)
+    }
+    return list(pairs)
+
+
+def list_unexplained() -> list[str]:
+    """Return the parameters that have neither a declaration nor a reason to have none."""
+    return [
+        f"{name} {parameter} has no declaration"
+        for name, parameter in list_parameters()
+        if parameter not in declarations_of(name) and why_hand_checked(name, parameter) is None
+    ]
+
+
 def describe_counts() -> str:
     """Return the numbers of callables, of their parameters and of the bad inputs."""
-    inputs = {name: list(list_inputs(name)) for name in CALLS}
-    parameters = {(name.partition("#")[0], one.parameter) for name in CALLS for one in inputs[name]}
+    parameters = list_parameters()
     declared = sum(parameter in declarations_of(name) for name, parameter in parameters)
     tested = {name.partition("#")[0] for name in CALLS}
     exempt = [name for name in public_callables() if name not in tested and why_exempt(name)]
     return (
         f"{len(public_callables())} public callables with parameters: {len(tested)} tested, "
         f"{len(exempt)} exempt, {len(list_uncovered())} uncovered; "
-        f"{len(parameters)} parameters, {declared} declared; "
-        f"{sum(map(len, inputs.values()))} inputs"
+        f"{len(parameters)} parameters: {declared} declared, {len(parameters) - declared} checked "
+        f"by hand, {len(list_unexplained())} of them without a reason; "
+        f"{sum(len(list(list_inputs(name))) for name in CALLS)} inputs"
     )
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        print("\n".join([describe_counts(), *list_uncovered()]))  # noqa: T201
+        print("\n".join([describe_counts(), *list_uncovered(), *list_unexplained()]))  # noqa: T201
         close_writers()

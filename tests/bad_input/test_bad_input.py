@@ -23,7 +23,7 @@ from bad_input.inputs import (
     list_uncovered,
 )
 from bad_input.surface import call, find, public_callables
-from bad_input.valid_calls import ACCEPTED, CALLS
+from bad_input.valid_calls import ACCEPTED, CALLS, accepts
 from tiers import tiered
 
 import regmdp as rm
@@ -110,9 +110,7 @@ def _find_problem(name: str, one: BadInput) -> str | None:
         return None if isinstance(CALLS[name]()[one.parameter], str | Path) else repr(error)
     except Exception as error:
         return f"{name}: {one.parameter} = {one.label}: {type(error).__name__}: {error}"
-    if one.label in ACCEPTED.get(f"{name} {one.parameter}", ()):
-        return None
-    if one.label in ACCEPTED.get(f"{name} {one.parameter}", ()):
+    if accepts(name, one.parameter, one.label):
         return None
     if has_nan(answer):
         return f"{name}: {one.parameter} = {one.label}: NaN in the answer"

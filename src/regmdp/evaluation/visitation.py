@@ -11,6 +11,7 @@ from regmdp.evaluation.base import Chain
 from regmdp.evaluation.exact import Exact
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.problem import Problem
 
 __all__ = ["occupancy", "visits"]
@@ -43,7 +44,10 @@ def visits(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarra
     )
 
 
-@checked(mdp=Instance(MDP))
+@checked(
+    mdp=Instance(MDP),
+    policy=POLICY,
+)
 def occupancy(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, " S"]:
     r"""Return the occupancy \(d_\rho^\pi = (1-\gamma) \rho^\top (I - \gamma P_\pi)^{-1}\), γ < 1.
 

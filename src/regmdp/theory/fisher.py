@@ -12,14 +12,18 @@ from regmdp.evaluation import occupancy, visits
 from regmdp.improvement import advantage
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.policies import check_policy
+from regmdp.policies import POLICY, check_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 
 __all__ = ["fisher_matrix", "softmax_gradient"]
 
 
-@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer) | None)
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    policy=POLICY,
+)
 def softmax_gradient(
     mdp: MDP, regularizer: Regularizer | None, policy: ArrayLike | DeterministicPolicy
 ) -> Float[np.ndarray, "S A"]:
@@ -61,7 +65,10 @@ def softmax_gradient(
     return np.asarray(visits(mdp, checked)[:, None] * checked * soft)
 
 
-@checked(mdp=Instance(MDP))
+@checked(
+    mdp=Instance(MDP),
+    policy=POLICY,
+)
 def fisher_matrix(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, "S A A"]:
     r"""Return the diagonal blocks of the Fisher matrix of a softmax policy.
 

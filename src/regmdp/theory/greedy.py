@@ -12,6 +12,7 @@ from regmdp.certificates import backup_error
 from regmdp.improvement import Greedy, Mixture
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.theory.dual_averaging import (
     DualAveragingRun,
@@ -109,6 +110,7 @@ def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
     share=Number(above=0.0, maximum=1.0),
     iterations=Integer(0),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def averaged_policy_iteration_bound(
     mdp: MDP,

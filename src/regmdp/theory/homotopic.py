@@ -16,6 +16,7 @@ from regmdp.improvement import HomotopicMirrorDescent
 from regmdp.improvement.dual_variables import dual_from_policy, subtract_best
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.regularizers import Shannon
 from regmdp.theory.dual_averaging import bregman_divergence, dual_variables, require_exact
 from regmdp.theory.initial_policy import evaluate_start
@@ -71,6 +72,7 @@ def _find_best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
     mdp=Instance(MDP),
     step_sizes=ArrayOf("n", above=0.0, maximum=LARGE_ROOT, empty=True),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def homotopic_pmd_gap_bound(
     mdp: MDP,
@@ -147,6 +149,7 @@ def homotopic_pmd_gap_bound(
     step_sizes=ArrayOf("n", above=0.0, maximum=LARGE_ROOT, empty=True),
     errors=ArrayOf("m", minimum=0.0, maximum=LARGE_ROOT, empty=True),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def homotopic_pmd_policy_bound(
     mdp: MDP,

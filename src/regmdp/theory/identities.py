@@ -18,7 +18,7 @@ from regmdp.evaluation import visits
 from regmdp.improvement.dual_variables import subtract_best
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.policies import check_policy
+from regmdp.policies import POLICY, check_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.theory.dual_averaging import (
@@ -44,7 +44,12 @@ __all__ = [
 IDENTITY_TOLERANCE = 1e-9
 
 
-@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer) | None)
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    other=POLICY,
+    policy=POLICY,
+)
 def performance_difference(
     mdp: MDP,
     regularizer: Regularizer | None,
@@ -88,7 +93,12 @@ def performance_difference(
     return float(visits(mdp, one) @ (bellman.policy_backup(mdp, regularizer, one, value) - value))
 
 
-@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer), optimum=Instance(Optimum) | None)
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    optimum=Instance(Optimum) | None,
+    policy=POLICY,
+)
 def gap_by_divergence(
     mdp: MDP,
     regularizer: Regularizer,
@@ -208,6 +218,7 @@ def three_point_identity(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer) | None,
     step_size=Number(above=0.0, finite=False),
+    policy=POLICY,
 )
 def monotone_improvement(
     mdp: MDP,

@@ -14,6 +14,7 @@ from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.parameters import Instance, Number, Option, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.regularizers import Regularizer
 from regmdp.theory.initial_policy import (
     evaluate_start,
@@ -60,6 +61,7 @@ class IterationCounts(NamedTuple):
     accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     quantity=Option("q", "value", "log_policy"),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def entropy_npg_iterations(
     mdp: MDP,
@@ -119,6 +121,7 @@ def entropy_npg_iterations(
     regularizer=Instance(Regularizer),
     accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def soft_policy_iterations(
     mdp: MDP,
@@ -168,6 +171,7 @@ def soft_policy_iterations(
     accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     step_size=Number(above=0.0, finite=False) | None,
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def npg_iterations(
     mdp: MDP,
@@ -223,6 +227,7 @@ def npg_iterations(
     step_size=Number(above=0.0, finite=False),
     accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def mirror_descent_iterations(
     mdp: MDP,
@@ -289,6 +294,7 @@ def mirror_descent_iterations(
     step_size=Number(above=0.0, finite=False),
     accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def gap_iterations(
     mdp: MDP,

@@ -31,7 +31,7 @@ from regmdp._internal.parameters import Distributions, Instance, checked
 from regmdp.evaluation import Chain, Exact
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.policies import check_policy
+from regmdp.policies import POLICY, check_policy
 from regmdp.problem import check_regularizer
 from regmdp.theory.dual_averaging import as_mirror_descent
 from regmdp.theory.identities import IDENTITY_TOLERANCE
@@ -43,7 +43,11 @@ from regmdp.theory.steps import measure_potential
 __all__ = ["STATEMENTS", "occupancy_ratio"]
 
 
-@checked(mdp=Instance(MDP), distribution=Distributions("S"))
+@checked(
+    mdp=Instance(MDP),
+    distribution=Distributions("S"),
+    policy=POLICY,
+)
 def occupancy_ratio(
     mdp: MDP, policy: ArrayLike | DeterministicPolicy, distribution: Float[Array, " S"]
 ) -> float:

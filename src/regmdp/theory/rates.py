@@ -15,6 +15,7 @@ from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, Integer, Number, Option, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
 from regmdp.theory.optima import Optimum
@@ -57,6 +58,7 @@ class GPMDBounds(NamedTuple):
     step_size=Number(above=0.0, finite=False),
     iterations=Integer(0),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def entropy_npg_bounds(
     mdp: MDP,
@@ -121,6 +123,7 @@ def entropy_npg_bounds(
     iterations=Integer(0),
     error=Number(0.0, LARGE_ROOT),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def inexact_entropy_npg_bounds(
     mdp: MDP,
@@ -184,6 +187,7 @@ def inexact_entropy_npg_bounds(
     evaluation_error=Number(0.0, LARGE_ROOT),
     subproblem_gap=Number(0.0),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def gpmd_bounds(
     mdp: MDP,

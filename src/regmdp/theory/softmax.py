@@ -17,6 +17,7 @@ from regmdp.evaluation import occupancy
 from regmdp.improvement import SoftmaxGradient, advantage
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 from regmdp.theory.dual_averaging import require_exact, uniform_temperature
 from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
@@ -75,6 +76,7 @@ def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> flo
     smallest_probabilities=ArrayOf("n", minimum=0.0, maximum=1.0, empty=True),
     step_size=Number(above=0.0, finite=False) | None,
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def softmax_pg_bound(
     mdp: MDP,

@@ -25,7 +25,7 @@ from regmdp.evaluation import visits
 from regmdp.improvement import advantage
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.policies import check_policy
+from regmdp.policies import POLICY, check_policy
 from regmdp.regularizers import Unregularized
 from regmdp.theory.initial_policy import evaluate_start
 from regmdp.theory.linear_rates import bound_q_rounding
@@ -38,7 +38,11 @@ from regmdp.theory.statements import Statement
 __all__ = ["STATEMENTS", "gradient_dominance_constant", "softmax_pg_asymptotic_bound"]
 
 
-@checked(mdp=Instance(MDP), optimum=Instance(Optimum) | None)
+@checked(
+    mdp=Instance(MDP),
+    optimum=Instance(Optimum) | None,
+    policy=POLICY,
+)
 def gradient_dominance_constant(
     mdp: MDP, policy: ArrayLike | DeterministicPolicy, optimum: Optimum | None = None
 ) -> float:
@@ -109,6 +113,7 @@ def _measure_dominance(
     constants=ArrayOf("n", minimum=0.0, maximum=LARGE_ROOT, empty=True),
     step_size=Number(above=0.0, finite=False),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def softmax_pg_asymptotic_bound(
     mdp: MDP,

@@ -15,6 +15,7 @@ from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, chec
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.regularizers import Regularizer
 from regmdp.theory.dual_averaging import (
     as_exact_dual_averaging,
@@ -68,6 +69,7 @@ class LinearSystem(NamedTuple):
     q=ArrayOf("n S A", infinite=(-np.inf,)),
     step_size=Number(above=0.0, finite=False),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def linear_system(
     mdp: MDP,
@@ -158,6 +160,7 @@ def _scale_initial_dual(first: InitialPolicy, weight: float) -> Float[np.ndarray
     step_size=Number(above=0.0, finite=False),
     iterations=Integer(0),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def mirror_descent_gap_bound(
     mdp: MDP,

@@ -39,7 +39,7 @@ from regmdp.improvement import Adaptive, DualAveraging, MirrorDescent
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.policies import check_policy, uniform_policy
+from regmdp.policies import POLICY, check_policy, uniform_policy
 from regmdp.problem import check_regularizer, check_value
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.theory.dual_averaging import (
@@ -141,6 +141,7 @@ def _make_start(
     iterations=Integer(0),
     mirror=Instance(Regularizer),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def td_pmd_sublinear_bounds(
     mdp: MDP,
@@ -213,6 +214,7 @@ def td_pmd_sublinear_bounds(
     step_size=Number(above=0.0, finite=False),
     iterations=Integer(0),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def td_pmd_linear_bounds(
     mdp: MDP,
@@ -292,6 +294,7 @@ def td_pmd_linear_bounds(
     initial=Number(above=0.0, maximum=LARGE_ROOT),
     iterations=Integer(0),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def td_pmd_adaptive_bound(
     mdp: MDP,
@@ -354,6 +357,7 @@ def td_pmd_adaptive_bound(
     mirror=Instance(Regularizer),
     errors=ArrayOf("n", minimum=0.0, maximum=LARGE_ROOT, empty=True) | None,
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def td_pmd_geometric_bound(
     mdp: MDP,

@@ -18,6 +18,7 @@ from regmdp.improvement import Adaptive, MirrorDescent
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import POLICY
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.theory.dual_averaging import (
     DualAveragingRun,
@@ -51,6 +52,7 @@ KL_MIRROR_MAP = Shannon(temperature=1.0)
     step_size=Number(above=0.0, finite=False),
     iterations=Integer(0),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def npg_bound(
     mdp: MDP,
@@ -106,6 +108,7 @@ def npg_bound(
     iterations=Integer(0),
     mirror=Instance(Regularizer),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def geometric_pmd_bound(
     mdp: MDP,
@@ -171,6 +174,7 @@ def geometric_pmd_bound(
     iterations=Integer(0),
     lookahead=Integer(),
     optimum=Instance(Optimum) | None,
+    start=POLICY | None,
 )
 def adaptive_pmd_bound(
     mdp: MDP,

@@ -18,7 +18,7 @@ from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
 from regmdp.mdp.numbering import ActionNumbering
-from regmdp.policies import check_policy
+from regmdp.policies import POLICY, check_policy
 from regmdp.samples import Dataset
 
 __all__ = ["Demonstrations"]
@@ -96,7 +96,10 @@ class Demonstrations(ReadOnlyCopies):
         )
 
     @classmethod
-    @checked(mdp=Instance(MDP))
+    @checked(
+        mdp=Instance(MDP),
+        policy=POLICY,
+    )
     def from_policy(cls, mdp: MDP, policy: ArrayLike) -> Demonstrations:
         """Take a known policy, from the model's initial distribution.
 

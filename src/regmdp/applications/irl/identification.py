@@ -19,7 +19,7 @@ from regmdp.applications.irl.estimates import RewardEstimate
 from regmdp.bellman import expected_values
 from regmdp.gradients import Perturbation, RewardFeatures
 from regmdp.mdp import MDP
-from regmdp.policies import check_policy
+from regmdp.policies import POLICY, check_policy
 from regmdp.problem import check_regularizer, check_value
 from regmdp.regularizers import Regularizer
 
@@ -136,7 +136,11 @@ def identify(estimate: RewardEstimate) -> Identification:
     return Identification(curvature, directions, n_identified, len(changes) - n_changes)
 
 
-@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer))
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    policy=POLICY,
+)
 def reward_with_value(
     mdp: MDP, policy: ArrayLike, value: ArrayLike, regularizer: Regularizer
 ) -> Float[np.ndarray, "S A"]:
