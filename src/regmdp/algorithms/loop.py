@@ -437,9 +437,10 @@ def iterate(
             rest()  # the callback was called
             return status
 
-        first = algorithm.init(mdp, regularizer, start)
         state, status = run_loop(
-            first, lambda state: algorithm.step(mdp, regularizer, state), observe
+            algorithm.init(mdp, regularizer, start),
+            lambda state: algorithm.step(mdp, regularizer, state),
+            observe,
         )
         monitor.ending = True
         policy, certificate = monitor.certify(state)
@@ -465,6 +466,7 @@ def run_loop(
         The last complete iterate, and why it is the last.
     """
     state = first
+    del first  # which holds as much as an iterate
     try:
         while (status := observe(state)) is None:
             state = step(state)

@@ -63,11 +63,16 @@ class Horizon(NamedTuple):
             shift *= np.where(outward, 1.0 + 8 * UNIT_ROUNDOFF, 1.0 - 8 * UNIT_ROUNDOFF)
         return np.where(bounded, shift, np.inf if above else -np.inf)
 
-    def widen(self, bound: np.ndarray, direction: int) -> Float[np.ndarray, "*batch S"]:
-        """Move bounds outwards by the rounding of their last sums; terminal states have value 0."""
-        finite = np.isfinite(bound)
-        size = np.where(finite, np.abs(bound), 0.0)
-        return np.where(self.terminal, 0.0, bound + direction * 4 * UNIT_ROUNDOFF * size)
+    def widen(self, bound: np.ndarray, direction: int) -> None:
+        """Move bounds outwards by the rounding of their last sums, in place.
+
+        Those of terminal states become 0.
+        """
+        size = np.abs(bound)
+        size[~np.isfinite(size)] = 0.0
+        size *= direction * 4 * UNIT_ROUNDOFF
+        bound += size
+        bound[np.broadcast_to(self.terminal, bound.shape)] = 0.0
 
 
 class SweepSizes(NamedTuple):
@@ -114,22 +119,25 @@ def bounds_of_sweep(
         own: (…, S) T_π V, computed.
         error: Bound on the rounding errors of both; or (N, 1).
     """
-    gain, drift = best - value, own - value
 
-    def highest(difference: np.ndarray) -> np.ndarray:
-        return horizon.shift(difference.max(axis=-1, keepdims=True) + error, above=True)
+    # in place where possible: the vectors are what a large model needs in each of its processes
+    def enclose(after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        difference = after - value
+        highest = difference.max(axis=-1, keepdims=True) + error
+        lowest = difference.min(axis=-1, keepdims=True) - error
+        above = np.add(after, error, out=difference)
+        above += horizon.shift(highest, above=True)
+        below = after - error
+        below += horizon.shift(lowest, above=False)
+        return below, above
 
-    def lowest(difference: np.ndarray) -> np.ndarray:
-        return horizon.shift(difference.min(axis=-1, keepdims=True) - error, above=False)
-
-    upper, policy_upper = best + error + highest(gain), own + error + highest(drift)
-    lower, policy_lower = best - error + lowest(gain), own - error + lowest(drift)
-    return Bounds(
-        lower=horizon.widen(np.maximum(lower, policy_lower), -1),
-        upper=horizon.widen(upper, 1),
-        policy_lower=horizon.widen(policy_lower, -1),
-        policy_upper=horizon.widen(np.minimum(upper, policy_upper), 1),
-    )
+    lower, upper = enclose(best)
+    policy_lower, policy_upper = enclose(own)
+    np.maximum(lower, policy_lower, out=lower)
+    np.minimum(upper, policy_upper, out=policy_upper)
+    for bound, direction in ((lower, -1), (upper, 1), (policy_lower, -1), (policy_upper, 1)):
+        horizon.widen(bound, direction)
+    return Bounds(lower, upper, policy_lower, policy_upper)
 
 
 def rounding_gap(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> float:
