@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.kinds import Integer, Number
+from regmdp._many import solve_many
 from regmdp._solve import solve
 from regmdp.certificates import evaluate
 from regmdp.mdp import MDP
@@ -211,10 +212,15 @@ def compute_path(problem: PathProblem, name: str) -> Path:
         key: [] for key in ("values", "rewards", "losses", "bounds", "policies")
     }
     excess_ratio, enclosed = 0.0, True
-    for temperature in problem.temperatures:
+    solutions = solve_many(
+        mdp,
+        make_regularizers(settings, 1.0)[name],
+        temperatures=problem.temperatures,
+        absolute_tol=settings.tolerance,
+    )
+    for temperature, solution in zip(problem.temperatures, solutions, strict=True):
         regularizer = make_regularizers(settings, float(temperature))[name]
         low, high = (temperature * bound * horizon for bound in regularizer.bounds(mdp.n_actions))
-        solution = solve(mdp, regularizer, absolute_tol=settings.tolerance)
         reward = evaluate(mdp, solution.policy).value
         random = rng.dirichlet(np.ones(mdp.n_actions), size=(settings.policies, mdp.n_states))
         for policy in random:
