@@ -217,7 +217,12 @@ def test_the_accuracy_is_reached_with_work_in_proportion():
 
 
 def test_exact_chooses_by_bandwidth():
-    from regmdp.evaluation.direct import _BandedFactor, _DenseFactor, _SparseFactor
+    from regmdp.evaluation.direct import (
+        _BandedFactor,
+        _DenseFactor,
+        _SparseFactor,
+        _TridiagonalFactor,
+    )
     from regmdp.evaluation.krylov import _KrylovSystem
 
     def chosen(matrix):
@@ -226,7 +231,8 @@ def test_exact_chooses_by_bandwidth():
     band = sp.diags_array(
         [np.full(4999, 0.5), np.full(4999, 0.5)], offsets=[1, -1], shape=(5000, 5000), format="csr"
     )
-    assert chosen(band) is _BandedFactor
+    assert chosen(band) is _TridiagonalFactor
+    assert chosen(sp.csr_array(band @ band)) is _BandedFactor
     order = np.random.default_rng(1).permutation(5000)
     assert chosen(sp.csr_array(band[order][:, order])) is _SparseFactor
     assert chosen(np.full((5, 5), 0.2)) is _DenseFactor

@@ -63,7 +63,7 @@ class Adapter:
         regularizer = None if temperature is None else rm.Shannon(temperature)
         algorithm = METHODS[method]()
         return (
-            lambda: rm.solve(mdp, regularizer, algorithm, tol=tolerance),
+            lambda: rm.solve(mdp, regularizer, algorithm, absolute_tol=tolerance),
             lambda solution: solution.value,
         )
 
@@ -72,12 +72,11 @@ class Adapter:
         and how far off it can be.
         """
         regularizer = None if temperature is None else rm.Shannon(temperature)
-        first = rm.solve(self.mdp, regularizer, tol=1e-6 * max(1.0, self.mdp.reward_bound))
-        scale = max(1.0, float(np.abs(first.value).max()))
+        first = rm.solve(self.mdp, regularizer, tol=1e-6)
         # what rounding does not allow ends with a status that says so, and the bounds that were
         # reached
         certificate = rm.solve(
-            self.mdp, regularizer, tol=1e-12 * scale, start=first, max_iterations=1000
+            self.mdp, regularizer, tol=1e-12, start=first, max_iterations=1000
         ).certificate
         middle = certificate.lower + 0.5 * (certificate.upper - certificate.lower)
         return middle, float(np.max(certificate.upper - certificate.lower)) / 2.0

@@ -53,6 +53,13 @@ class Chain:
         return self.rows.to_matrix() if isinstance(self.rows, PolicyRows) else self.rows
 
     @cached_property
+    def diagonals(self) -> tuple[int, int]:
+        """The numbers of diagonals of a sparse chain below and above the main one."""
+        rows = scipy.sparse.csr_array(self.matrix)
+        ahead = rows.indices - np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+        return max(0, -int(ahead.min(initial=0))), max(0, int(ahead.max(initial=0)))
+
+    @cached_property
     def cycles(self) -> Cycles:
         """Where a sparse chain has cycles."""
         return Cycles(scipy.sparse.csr_array(self.matrix))

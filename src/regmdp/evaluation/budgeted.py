@@ -18,7 +18,6 @@ from regmdp.evaluation.base import Chain
 from regmdp.evaluation.direct import (
     MAX_DENSE_STATES,
     Direct,
-    count_diagonals,
     is_fast_to_factorize,
     is_narrow,
 )
@@ -272,5 +271,5 @@ def _factorization_work(chain: Chain) -> float:
     n, entries = chain.n_states, count_entries(chain.rows)
     if isinstance(chain.rows, np.ndarray):
         return factorization_work(n, entries, None, dense=True) if n <= MAX_DENSE_STATES else np.inf
-    diagonals = count_diagonals(chain.matrix) if is_narrow(chain) else None
+    diagonals = chain.diagonals if is_narrow(chain) else None
     return factorization_work(n, entries, diagonals, dense=False)

@@ -48,7 +48,9 @@ class Direct(LinearEvaluation):
     def prepare(self, chain: Chain) -> System:
         if not scipy.sparse.issparse(chain.matrix):
             return _DenseFactor(chain)
-        below, above = count_diagonals(chain.matrix)
+        below, above = chain.diagonals
+        if below == above == 1 and chain.n_states > 2:  # SciPy wants a second diagonal
+            return _TridiagonalFactor(chain)
         return (
             _BandedFactor(chain, below, above)
             if below + above <= MAX_DIAGONALS
@@ -115,6 +117,21 @@ class _BandedFactor(_Factor):
         return x
 
 
+class _TridiagonalFactor(_Factor):
+    """A chain in which the state changes by at most 1, as in a queue: a third of a banded one."""
+
+    def __init__(self, chain: Chain) -> None:
+        super().__init__(chain)
+        below, middle, above = (-chain.discount * chain.matrix.diagonal(k) for k in (-1, 0, 1))
+        *self._factor, info = scipy.linalg.lapack.dgttrf(below, 1.0 + middle, above)
+        if info > 0:
+            raise _singular()
+
+    def _apply(self, b: Array, *, transposed: bool) -> np.ndarray:
+        x, _ = scipy.linalg.lapack.dgttrs(*self._factor, b, trans="T" if transposed else "N")
+        return x
+
+
 class _SparseFactor(_Factor):
     def __init__(self, chain: Chain) -> None:
         from scipy.sparse.linalg import (
@@ -157,13 +174,6 @@ def _singular() -> SingularError:
     )
 
 
-def count_diagonals(matrix: scipy.sparse.sparray) -> tuple[int, int]:
-    """Return the numbers of diagonals of a sparse matrix below and above the main one."""
-    rows = scipy.sparse.csr_array(matrix)
-    ahead = rows.indices - np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    return max(0, -int(ahead.min(initial=0))), max(0, int(ahead.max(initial=0)))
-
-
 def is_narrow(chain: Chain) -> bool:
     """Whether all entries of a sparse chain are close to the main diagonal."""
     if not scipy.sparse.issparse(chain.rows) and not isinstance(chain.rows, PolicyRows):
@@ -173,7 +183,7 @@ def is_narrow(chain: Chain) -> bool:
     for state in chain.n_states * np.arange(1, 8, 2) // 8:
         if np.any(np.abs(successors(np.array([state])) - state) > MAX_DIAGONALS):
             return False
-    return sum(count_diagonals(chain.matrix)) <= MAX_DIAGONALS
+    return sum(chain.diagonals) <= MAX_DIAGONALS
 
 
 def _make_successors(
