@@ -45,8 +45,6 @@ LARGEST_REDUCTION, SMALLEST_REDUCTION = 0.3, 1e-4
 #: Iterations without progress after which policies are evaluated exactly, as in the method whose
 #: convergence is certain; it stays so until there is progress.
 ATTEMPTS = 20
-#: Iterations without progress after which the method is stuck.
-PATIENCE = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +103,6 @@ class AdaptivePolicyIteration(Algorithm):
 
     def check(self, mdp: MDP, regularizer: Regularizer) -> None:
         """Accept every problem."""
-
-    def patience(self, mdp: MDP) -> int:
-        return PATIENCE
 
     def settling_time(self, mdp: DecisionProcess) -> int:
         return MIN_SETTLING_TIME
