@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int, assign
+from regmdp._internal.width_table import WidthTable
 
 __all__ = ["DeterministicPolicy", "find_actions"]
 
@@ -69,6 +70,10 @@ def find_actions(policy: Float[Array, "S A"]) -> Int[np.ndarray, " S"] | None:
     """
     if isinstance(policy, DeterministicPolicy):
         return policy.actions
+    if isinstance(policy, WidthTable):
+        found = [find_actions(part) for part in policy.parts]
+        known = [actions for actions in found if actions is not None]
+        return np.concatenate(known) if len(known) == len(found) else None
     policy = np.asarray(policy)
     # deterministic: as many positive entries as rows whose largest entry is 1
     has_one = np.max(policy, axis=-1) == 1.0
