@@ -147,8 +147,6 @@ class PolicyOptimization(Algorithm):
         ):
             assert isinstance(mdp, MDP)
             accuracy = forcing(mdp, regularizer, size) * size
-            # a greedy improvement does not need the system, which may be as large as half of the
-            # model
             candidate = replace(
                 candidate,
                 value=self.evaluation.newton(mdp, state.improved, state.value, residual, accuracy),
@@ -191,7 +189,8 @@ class PolicyOptimization(Algorithm):
         guess = read_only(candidate.value)
         assert isinstance(mdp, MDP)
         assert isinstance(evaluation, Evaluation)
-        if isinstance(evaluation, LinearEvaluation):
+        # a greedy improvement does not need the system, which may be larger than the model
+        if isinstance(evaluation, LinearEvaluation) and not self.improvement.memoryless:
             value, system = evaluation.solve_with_system(mdp, regularizer, policy, guess, accuracy)
             candidate = replace(candidate, value=value, system=system)
         else:

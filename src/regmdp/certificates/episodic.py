@@ -29,7 +29,7 @@ from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.penalties import sweep_error
 from regmdp.certificates.superharmonic import find_superharmonic
 from regmdp.certificates.user_functions import require_maxima
-from regmdp.evaluation import Chain, Exact, System
+from regmdp.evaluation import Chain, Exact
 from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
@@ -92,7 +92,6 @@ class _EndingPolicy:
     value: Float[np.ndarray, " S"]
     steps: Float[np.ndarray, " S"]
     chain: Chain
-    system: System
 
     @classmethod
     def evaluate(
@@ -106,7 +105,7 @@ class _EndingPolicy:
         system = Exact().prepare(chain)
         value = system.solve(bellman.expected_rewards(mdp, regularizer, policy), guess)
         one = np.where(mdp.terminal, 0.0, 1.0)
-        return cls(policy, value, system.solve(one, one), chain, system)
+        return cls(policy, value, system.solve(one, one), chain)
 
     def has_value(self, mdp: MDP) -> bool:
         """Whether the stored rows, which may sum to more than 1, end in finite expected time.
@@ -158,11 +157,14 @@ class _EndingPolicy:
         """
         if not (chooses_freely(regularizer) and rows_sum_to_one(mdp)):
             return lower, upper
+        loose = _is_loose(-self.value, -lower), _is_loose(self.value, upper)
+        if not any(loose):
+            return lower, upper
         used = mdp.with_available(self.policy > 0)
-        if _is_loose(-self.value, -lower):
+        if loose[0]:
             negative = find_superharmonic(used.with_rewards(-mdp.rewards), -self.value)
             lower = lower if negative is None else np.maximum(lower, -negative)
-        if _is_loose(self.value, upper):
+        if loose[1]:
             above = find_superharmonic(used, self.value)
             upper = upper if above is None else np.minimum(upper, above)
         return lower, upper
@@ -238,24 +240,21 @@ def _iterate_policies(
 ) -> Iterator[Float[np.ndarray, " S"]]:
     """Yield the (S,) values of policy iteration with a bonus in every step, until it settles."""
     raised = mdp.with_rewards(mdp.rewards + bonus)
-    policy, value = ending.policy, ending.value
-    system: System | None = ending.system
+    policy, value = ending.policy, ending.value + bonus * ending.steps
     before = np.full(mdp.n_states, np.inf)
-    while True:
-        rewards = bellman.expected_rewards(raised, regularizer, policy)
-        try:
-            system = system or Exact().prepare(Chain.from_policy(raised, policy))
-            value = system.solve(rewards, value, bonus / 64)
-        except SingularError:
-            return
-        if not np.isfinite(value).all():
-            return
+    while np.isfinite(value).all():
         yield value
         if np.max(np.abs(value - before)) <= sweep_error(raised, regularizer, value):
             return
-        before, system = value, None
+        before = value
         policy = np.asarray(greedy_policy(raised, regularizer, value, policy).policy)
         if find_non_terminating_states(raised, policy > 0).any():
+            return
+        rewards = bellman.expected_rewards(raised, regularizer, policy)
+        try:
+            chain = Chain.from_policy(raised, policy)
+            value = Exact().prepare(chain).solve(rewards, value, bonus / 64)
+        except SingularError:
             return
 
 

@@ -34,6 +34,8 @@ SPACING = 2.0**-44
 #: Sweeps of all states after which the search is given up, for values that are nearly optimal and
 #: for others; and the number of states that a sweep of fewer counts as.
 MAX_WORK, QUICK_WORK, LEAST_WORK = 50, 8, 100
+#: States whose gains are computed together, which takes memory.
+AT_ONCE = 1 << 15
 #: Sweeps that may improve the value before it is lifted.
 MAX_SWEEPS = 200
 #: Sweeps of all states together, at most, for each of those of exact differences; what of them is
@@ -170,6 +172,13 @@ class _Gains:
         self, upper: Float[np.ndarray, " S"], states: Int[np.ndarray, " n"]
     ) -> Float[np.ndarray, " n"]:
         """Return (n,) the largest gain of some states that are not terminal, rounded up."""
+        parts = np.array_split(states, -(-states.size // AT_ONCE)) if states.size else [states]
+        return np.concatenate([self._round_up(upper, part) for part in parts])
+
+    def _round_up(
+        self, upper: Float[np.ndarray, " S"], states: Int[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """Return :meth:`round_up` of states that are looked at together."""
         n_actions = self._shape[1]
         pairs = (states[:, None] * n_actions + np.arange(n_actions)).ravel()
         entries, lengths = find_entries(self._rows.indptr, pairs)
