@@ -27,8 +27,7 @@ def page(records: list[dict[str, Any]], repetitions: int) -> str:
     """Return the machine, the versions, the summary and the tables."""
     records = sorted(records, key=lambda record: -_ratio(record, "relative"))
     lines = ["# regmdp and Storm on undiscounted models", "", *_machine(), ""]
-    lines += ["## Summary", "", EXPLANATION.format(repetitions=repetitions), ""]
-    lines += _summary(records)
+    lines += [*_summary(records), "", EXPLANATION.format(repetitions=repetitions)]
     lines += ["", "## Queries, the worst ratio first", "", *_queries(records)]
     lines += ["", "## Methods of Storm", "", *_methods(records)]
     return "\n".join(lines) + "\n"
