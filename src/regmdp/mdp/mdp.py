@@ -311,7 +311,7 @@ class MDP(ModelConstructors):
         storage = self.transitions.storage if self.numbering is None else "ragged"
         parts.append(f"{_count(self.transitions.n_stored, 'transition')} ({storage})")
         if not self.all_available:
-            parts.append(_count(int(np.count_nonzero(self.available)), "available pair"))
+            parts.append(_count(int(np.sum(self.available)), "available pair"))
         if self.terminal.any():
             parts.append(f"{int(np.count_nonzero(self.terminal)):,} terminal")
         parts.append(f"discount {self.discount:.15g}")
