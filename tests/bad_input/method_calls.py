@@ -88,6 +88,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "value": VALUE,
     },
     "regmdp.bellman.backup_of_zero": lambda: {"mdp": model(), "regularizer": rm.Shannon(0.1)},
+    "regmdp.bellman.improve_zero": lambda: {"mdp": model(), "regularizer": rm.Shannon(0.1)},
     "regmdp.bellman.expected_rewards": lambda: {
         "mdp": model(),
         "regularizer": rm.Shannon(0.1),
