@@ -178,8 +178,9 @@ def _best_route_values(
     before, after = network.pair_state[:n], network.pair_link[:n]
     cost = np.maximum(certificate[before] - certificate[after] - w[:n], 0.0)
     ends = np.flatnonzero(arrives)
-    tail = np.concatenate((after, np.full(ends.size, n_links)))
-    head = np.concatenate((before, ends))
+    # the graph algorithms of older SciPy take no longer numbers
+    tail = np.concatenate((after, np.full(ends.size, n_links))).astype(np.int32)
+    head = np.concatenate((before, ends)).astype(np.int32)
     reversed_graph = sp.csr_array(
         (np.concatenate((cost, certificate[ends])), (tail, head)), shape=(n_links + 1, n_links + 1)
     )
