@@ -19,14 +19,19 @@ ORIGIN = "http://site.invalid"
 PHONE = {"width": 390, "height": 844}
 
 
+def find_site() -> Path | None:
+    """Return the folder of the site; None if it has not been built, and need not be."""
+    folder = Path(os.environ.get(PLACE) or Path(__file__).resolve().parents[1] / "build/docs/html")
+    built = (folder / "index.html").exists()
+    return folder if built or os.environ.get(REQUIRED) else None
+
+
 @pytest.fixture(scope="module")
 def site():
-    """The folder of the site; the tests of it are skipped where it has not been built."""
-    folder = Path(os.environ.get(PLACE) or Path(__file__).resolve().parents[1] / "build/docs/html")
-    if not (folder / "index.html").exists():
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set, but the site is not in {folder}")
-        pytest.skip("the site is not built: make -C docs html")
+    """The folder of the site."""
+    folder = find_site()
+    assert folder is not None, "the site is not built: make -C docs html"
+    assert (folder / "index.html").exists(), f"{REQUIRED} is set, but the site is not in {folder}"
     return folder
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import regmdp as rm
+from regmdp.algorithms.adaptive import AdaptivePolicyIteration
 from regmdp.mdp import (
     DenseTransitions,
     FunctionTransitions,
@@ -186,6 +187,7 @@ ALGORITHMS = {
     "policy iteration, stacked": lambda: rm.algorithms.PolicyIteration(
         rm.evaluation.StackedDirect()
     ),
+    "adaptive policy iteration": AdaptivePolicyIteration,
     "policy iteration, Krylov": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Krylov()),
     "soft policy iteration": rm.algorithms.SoftPolicyIteration,
     "soft policy iteration, averaged": lambda: rm.algorithms.SoftPolicyIteration(step_size=0.3),

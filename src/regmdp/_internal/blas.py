@@ -7,8 +7,7 @@ for each other: ten times as long as one alone, or more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -31,16 +30,45 @@ def _find_blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-#: Held by the thread that has set the number of BLAS threads, which belongs to the whole process.
-_setting = Lock()
+def _hand_over() -> None:
+    """Let this thread set the number of threads of the BLAS from now on."""
+    from threadpoolctl import OpenBLASController
+
+    OpenBLASController.clear_controlling_thread(force=True)
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Let the BLAS use one thread meanwhile, if no other thread of Python does so already.
+class _SharedLimit:
+    """The limit of one BLAS thread, which belongs to the whole process.
 
-    The one that has set the number sets it back: if each set back what it had found, the last one
-    would leave the process with the limit of the first.
+    The first that needs it sets it, and the last sets back what was found: a thread of Python that
+    still computes would otherwise go on with several, and its sums would have other last bits.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._users = Lock(), 0
+        self._limit: AbstractContextManager[object] = nullcontext()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limit = _find_blas().limit(limits=1)
+                self._limit.__enter__()
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                # OpenBLAS listens to the thread that has set its number, which may be another one
+                _hand_over()
+                self._limit.__exit__(None, None, None)
+
+
+_shared_limit = _SharedLimit()
+
+
+def one_blas_thread() -> AbstractContextManager[None]:
+    """Let the BLAS use one thread meanwhile.
 
     >>> import numpy as np
     >>> with one_blas_thread():
@@ -48,14 +76,7 @@ def one_blas_thread() -> Iterator[None]:
     >>> x
     array([0.5, 0.5, 0.5])
     """
-    if not _setting.acquire(blocking=False):
-        yield
-        return
-    try:
-        with _find_blas().limit(limits=1):
-            yield
-    finally:
-        _setting.release()
+    return _shared_limit
 
 
 def limit_blas_threads(n_rows: int) -> AbstractContextManager[None]:

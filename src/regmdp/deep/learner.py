@@ -357,10 +357,10 @@ class Learner(CheckedOptions, ABC):
         wrong = sum(int(np.count_nonzero(~np.isfinite(leaf))) for leaf in snapshot.leaves)
         if wrong:
             raise FormatError(f"{wrong} numbers of the training state are not finite")
+        self._restore_other_arrays(dict(snapshot.others))
         if self._is_start_of(snapshot, leaves):
             return  # made again with its first episodes
         self._state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in snapshot.leaves])
-        self._restore_other_arrays(dict(snapshot.others))
         self.steps = snapshot.steps
         self.environments.returns = snapshot.returns
         self._rng.bit_generator.state = snapshot.generator
