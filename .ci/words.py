@@ -41,9 +41,7 @@ WORDS = (
 )
 
 #: (end of a file's name, part of a line that may hold the word there, the reason).
-EXCEPTIONS: tuple[tuple[str, str, str], ...] = (
-    ("changelog.d/+names.changed.md", " → ", "the names before"),
-)
+EXCEPTIONS: tuple[tuple[str, str, str], ...] = (("CHANGELOG.md", " → ", "the names before"),)
 
 PATTERN = re.compile(rf"(?<![\w-])(?:{'|'.join(WORDS)})(?![\w-])", re.IGNORECASE)
 

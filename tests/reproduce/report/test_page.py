@@ -132,7 +132,7 @@ def test_provenance_is_shown(html, chapters):
         "regmdp reproduce one",
         "regmdp reproduce two --quick",
         record.date.replace("T", " ").replace("+00:00", " UTC"),
-        "regmdp 0.1.0",
+        f"regmdp {record.versions['regmdp']}",
         f"numpy {record.versions['numpy']}",
         f"matplotlib {record.versions['matplotlib']}",
         "size = 5",
