@@ -205,6 +205,7 @@ def test_minimiser_of_on_policy_mirror_descent_is_the_mirror_step(mdp, temperatu
     )
 
 
+@pytest.mark.slow
 def test_tsallis_with_q_near_1_equals_shannon():
     xi = jnp.asarray(np.random.default_rng(0).normal(size=(5, 4)))
     near, shannon = Simplex(rm.Tsallis(1.0 + 1e-8, 0.1)), Simplex(rm.Shannon(0.1))

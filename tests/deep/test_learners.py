@@ -38,7 +38,7 @@ def make_small(kind, env="CartPole-v1", **options):
     return kind(env, **{**SMALL[kind], **options})
 
 
-@pytest.mark.parametrize("kind", tiered(SMALL, (A2C, SAC, GPMD)))
+@pytest.mark.parametrize("kind", tiered(SMALL, (A2C, SAC)))
 def test_numbers_depend_on_the_seed_only(kind):
     observations = np.random.default_rng(0).normal(size=(5, 4))
     policies = [make_small(kind, seed=seed).learn(200).policy(observations) for seed in (1, 1, 2)]
@@ -65,7 +65,7 @@ def test_methods_learn_with_any_regularizer(kind, regularizer):
     assert all(np.isfinite(np.asarray(leaf)).all() for leaf in _leaves(learner._state))
 
 
-@pytest.mark.parametrize("kind", tiered([TRPO, A2C, OnPolicyMDPO, SAC], (A2C, SAC)))
+@pytest.mark.parametrize("kind", tiered([TRPO, A2C, OnPolicyMDPO, SAC], (SAC,)))
 def test_continuous_actions(kind):
     learner = make_small(kind, "Pendulum-v1", regularizer=rm.Shannon(0.1)).learn(200)
     action = learner.predict(np.array([1.0, 0.0, 0.0]))
@@ -77,7 +77,7 @@ def test_continuous_actions(kind):
         learner.policy(np.zeros((1, 3)))
 
 
-@pytest.mark.parametrize("kind", tiered(SMALL, (A2C, GPMD)))
+@pytest.mark.parametrize("kind", tiered(SMALL, (GPMD,)))
 def test_saved_learner_is_read_back(kind, tmp_path):
     learner = make_small(kind, seed=4, regularizer=rm.Tsallis(1.5, 0.1)).learn(150)
     learner.save(tmp_path / "learner.npz")

@@ -75,7 +75,7 @@ def test_regularizers_give_the_same_numbers_on_jax_arrays(name, method, scores):
         )
 
 
-@pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "SquaredL2", "Tsallis 1.5", "KL")))
+@pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "Tsallis 1.5")))
 def test_gradient_of_the_conjugate_is_the_greedy_policy(name, scores):
     simplex = Simplex(SMOOTH[name])
     expected = SMOOTH[name].greedy(scores)
@@ -83,7 +83,7 @@ def test_gradient_of_the_conjugate_is_the_greedy_policy(name, scores):
     np.testing.assert_allclose(np.asarray(gradient), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "SquaredL2", "Tsallis 1.5", "KL")))
+@pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "Tsallis 1.5")))
 def test_derivative_of_the_policy_equals_finite_differences(name, scores):
     simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     direction = np.random.default_rng(1).normal(size=scores.shape)
@@ -105,7 +105,7 @@ def test_derivative_of_the_policy_equals_finite_differences(name, scores):
     )  # it is symmetric
 
 
-@pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "SquaredL2", "Tsallis 1.5", "KL")))
+@pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "Tsallis 1.5")))
 def test_value_and_divergence_of_scores_equal_those_of_policies(name, scores):
     simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     other = scores[::-1] * 0.5

@@ -101,6 +101,7 @@ def test_advantages_equal_those_of_a_single_run():
     np.testing.assert_allclose(np.asarray(advantage), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_vectorized_runs_with_continuous_actions():
     learner = A2C("Pendulum-v1", n_envs=4, regularizer=rm.Shannon(0.01))
     runs = train_vectorized(learner, PENDULUM, seeds=[1, 2], steps=1_600)

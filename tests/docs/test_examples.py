@@ -124,7 +124,14 @@ def run_commands(block: Block) -> str:
 #: Those whose examples take long.
 SLOW = {
     ROOT / "docs" / name
-    for name in ("deep.md", "sampling.md", "tutorials/frontier.md", "tutorials/inverse.md")
+    for name in (
+        "deep.md",
+        "figures.md",
+        "sampling.md",
+        "tutorials/frontier.md",
+        "tutorials/inverse.md",
+        "tutorials/rust.md",
+    )
 }
 
 

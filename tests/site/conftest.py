@@ -2,4 +2,4 @@
 
 from site_pages import find_site
 
-collect_ignore = [] if find_site() else ["test_pages.py"]
+collect_ignore_glob = [] if find_site() else ["test_*.py"]

@@ -30,9 +30,8 @@ def choose(
     """Return a method for the problem, where to start it, and why.
 
     The method is Newton's, exact for small models and undiscounted ones; for others it adapts to
-    the model while it runs (:class:`regmdp.algorithms.adaptive.AdaptivePolicyIteration`). Where
-    most states pay nothing at once, sweeps find no reward, and the value of the uniform policy for
-    a larger discount is nearer.
+    the model while it runs (inexact policy iteration). Where most states pay nothing at once,
+    sweeps find no reward, and the value of the uniform policy for a larger discount is nearer.
     """
     method = AdaptivePolicyIteration(tolerance)
     if mdp.discount == 1.0:
