@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,7 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
+@runtime_checkable
 class Exchangeable(Protocol):
     """An array of which each process has a part."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import scipy
 
 from regmdp._internal.arrays import ArrayLike, SparseArray
+from regmdp._internal.self_type import Self
 from regmdp.mdp.assembly import Extras, assemble_dense, assemble_sparse
 from regmdp.mdp.block_widths import needs_widths
 from regmdp.mdp.dimensions import DimensionValues

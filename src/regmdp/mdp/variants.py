@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import ModelError
 from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.self_type import Self
 from regmdp._internal.width_table import WidthTable
 from regmdp.mdp.assembly import add_goal
 from regmdp.mdp.decision_process import DecisionProcess

@@ -7,7 +7,7 @@ probabilities are 0 where no action is available, and scores there do not count.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -75,6 +75,7 @@ SCORED = UNMASKED | {"maximum", "maximiser", "maximiser_jvp", "best"}
 FIELD_FREE = {"at", "check", "require_feasible"}
 
 
+@runtime_checkable
 class HasFields(Protocol):
     """A regularizer, seen from its checks."""
 
