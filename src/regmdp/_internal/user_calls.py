@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
+from types import FrameType
 from typing import Any, TypeVar
 
 from regmdp._internal.arrays import is_traced
@@ -17,6 +18,9 @@ from regmdp._internal.kinds import Kind
 from regmdp._internal.user_code import calls_user_code
 
 __all__ = ["checked_for_users"]
+
+#: Packages whose calls stand between a caller and a method while types are checked at run time.
+RUN_TIME_CHECKERS = ("beartype", "jaxtyping")
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -64,7 +68,11 @@ def _wrap(function: Any, declarations: Mapping[str, Kind], door: Door) -> Any:
 
     @wraps(function)
     def wrapper(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        caller = sys._getframe(1).f_globals.get("__name__", "")
+        frame: FrameType | None = sys._getframe(1)
+        caller = frame.f_globals.get("__name__", "")
+        while frame and caller.partition(".")[0] in RUN_TIME_CHECKERS:
+            frame = frame.f_back
+            caller = frame.f_globals.get("__name__", "") if frame else ""
         if caller[:7] == "regmdp." or calls_user_code():
             return function(self, *arguments, **keywords)
         given = signature.bind(self, *arguments, **keywords).arguments

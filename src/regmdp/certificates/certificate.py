@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, Shaped, freeze
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, freeze
 from regmdp._internal.bounds import require_bounds, require_error_bound
 from regmdp._internal.fields import ReadOnlyCopies
 from regmdp._internal.html import html_rows
@@ -113,9 +113,7 @@ def summarize_bounds(initial: Float[np.ndarray, " S"], bounds: Bounds) -> dict[s
     return {name: freeze(getattr(bounds, name)) for name in BOUNDS} | numbers
 
 
-def summarize_stack(
-    initial: Float[np.ndarray, "*batch S"], bounds: Bounds
-) -> dict[str, Shaped[np.ndarray, "*batch"]]:
+def summarize_stack(initial: Float[np.ndarray, "*batch S"], bounds: Bounds) -> dict[str, Any]:
     """(…, S) initial distributions and (…, S) bounds -> (…) the numbers of certificates by name."""
     with np.errstate(invalid="ignore", over="ignore"):
         distance = bounds.upper - bounds.policy_lower

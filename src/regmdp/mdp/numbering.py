@@ -62,7 +62,7 @@ class ActionNumbering:
          [0.  0.  0.  0.  0.  0.  0.  1. ]]
     """
 
-    start: Int[np.ndarray, " S+1"]
+    start: Int[np.ndarray, " N"]
     action: Int[np.ndarray, " K"]
     n_actions: int
     partition: WidthPartition | None = None

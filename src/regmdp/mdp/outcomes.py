@@ -114,7 +114,7 @@ class Outcomes:
         arrays: Mapping[str, np.ndarray],
         describe: Callable[[int, int], str],
         available: Bool[np.ndarray, "*K A b"] | None,
-    ) -> Float[np.ndarray, "*K A b"]:
+    ) -> Float[np.ndarray, "..."]:
         """Return the probabilities of all combinations, with axes of size 1 where they are equal.
 
         Args:

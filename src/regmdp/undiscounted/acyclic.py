@@ -51,7 +51,7 @@ class AcyclicParts:
     inside: Int[np.ndarray, " C"]
     below: BackwardInduction
     above: BackwardInduction
-    value: Float[np.ndarray, " S+1"]
+    value: Float[np.ndarray, " N"]
     q: Float[np.ndarray, " K"]
     certain: Bool[np.ndarray, " S"]
     allowed: Bool[np.ndarray, "S A"]
@@ -62,7 +62,7 @@ class AcyclicParts:
 
     def solve_above(
         self, value: Float[Array, " R"]
-    ) -> tuple[Float[np.ndarray, " S+1"], Float[np.ndarray, " K"]]:
+    ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " K"]]:
         """(R,) a value of the core -> (S + 1,) that of the model, and (K,) last action values."""
         found = np.array(self.value)
         found[self.inside] = np.asarray(value)[: self.inside.size]
@@ -120,7 +120,7 @@ def _build_core(
     mdp: MDP,
     allowed: Bool[np.ndarray, "S A"],
     inside: Int[np.ndarray, " C"],
-    value: Float[np.ndarray, " S+1"],
+    value: Float[np.ndarray, " N"],
 ) -> MDP:
     """Return the model of some states, with what they lead to as states that end the episode."""
     row, action = np.nonzero(allowed[inside])

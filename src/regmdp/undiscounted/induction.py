@@ -53,7 +53,7 @@ class BackwardInduction:
         self._entry_starts = starts
         self._rewards = np.asarray(mdp.rewards)[self._states[row], action]
 
-    def solve(self, value: Float[np.ndarray, " S+1"]) -> Float[np.ndarray, " K"]:
+    def solve(self, value: Float[np.ndarray, " N"]) -> Float[np.ndarray, " K"]:
         """Write the largest values of the states into an array in which the others are known.
 
         The last entry of the array is 0.
@@ -82,7 +82,7 @@ class BackwardInduction:
         return q
 
     def choose(
-        self, q: Float[np.ndarray, " K"], value: Float[np.ndarray, " S+1"]
+        self, q: Float[np.ndarray, " K"], value: Float[np.ndarray, " N"]
     ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         """Return (n,) the states that have a pair, and (n,) the first best action of each."""
         sizes = np.diff(self._pair_starts)
@@ -91,9 +91,7 @@ class BackwardInduction:
         first = np.concatenate(([True], owner[1:] != owner[:-1])) if owner.size else owner
         return self._states, self._pairs[is_best[first]] % self._mdp.n_actions
 
-    def bound_errors(
-        self, error: float, value: Float[np.ndarray, " S+1"]
-    ) -> Float[np.ndarray, " n"]:
+    def bound_errors(self, error: float, value: Float[np.ndarray, " N"]) -> Float[np.ndarray, " n"]:
         """Return (n,) bounds on the errors of the states of the levels.
 
         Args:
