@@ -120,15 +120,32 @@ def checked_methods(
         regmdp.SolverError: count must be an integer, 1 or more, not 0
     """
 
+    def wrap(function: Any, declarations: Mapping[str, Kind]) -> Any:
+        known = inspect.signature(function).parameters
+        here = {one: kind for one, kind in declarations.items() if one in known}
+        return _wrap(function, here, error_class)
+
+    return wrap_methods(methods, wrap)
+
+
+def wrap_methods(
+    methods: Mapping[str, Mapping[str, Kind]],
+    wrap: Callable[[Any, Mapping[str, Kind]], Any],
+) -> Callable[[Class], Class]:
+    """Replace methods of a class, and those that override them, by functions around them.
+
+    Args:
+        methods: For each method what its parameters may be. Abstract methods are left alone.
+        wrap: Makes the new function from a method and what is declared of its parameters.
+    """
+
     def wrap_own(cls: type[Any]) -> None:
         for name, declarations in methods.items():
             function = vars(cls).get(name)
             if inspect.isfunction(function) and not getattr(
                 function, "__isabstractmethod__", False
             ):
-                known = inspect.signature(function).parameters
-                here = {one: kind for one, kind in declarations.items() if one in known}
-                setattr(cls, name, _wrap(function, here, error_class))
+                setattr(cls, name, wrap(function, declarations))
 
     def decorate(cls: Any) -> Any:
         own = vars(cls).get("__init_subclass__")

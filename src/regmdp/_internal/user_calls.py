@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from regmdp._internal.arrays import is_traced
 from regmdp._internal.kinds import Kind
+from regmdp._internal.parameters import wrap_methods
 from regmdp._internal.user_code import calls_user_code
 
 __all__ = ["checked_for_users"]
@@ -38,28 +39,7 @@ def checked_for_users(door: Door, /, **methods: Mapping[str, Kind]) -> Callable[
             are parameters that an overriding method calls otherwise. A call with a tracer of JAX
             among its arguments is not checked.
     """
-
-    def wrap_own(cls: type[Any]) -> None:
-        for name, declarations in methods.items():
-            function = vars(cls).get(name)
-            if inspect.isfunction(function) and not getattr(
-                function, "__isabstractmethod__", False
-            ):
-                setattr(cls, name, _wrap(function, declarations, door))
-
-    def decorate(cls: Any) -> Any:
-        own = vars(cls).get("__init_subclass__")
-
-        def init_subclass(subclass: type[Any], **keywords: Any) -> None:
-            inherited = super(cls, subclass).__init_subclass__
-            (inherited if own is None else own.__get__(None, subclass))(**keywords)
-            wrap_own(subclass)
-
-        wrap_own(cls)
-        cls.__init_subclass__ = classmethod(init_subclass)
-        return cls
-
-    return decorate
+    return wrap_methods(methods, lambda function, declarations: _wrap(function, declarations, door))
 
 
 def _wrap(function: Any, declarations: Mapping[str, Kind], door: Door) -> Any:

@@ -132,8 +132,11 @@ def _keep_what_is_best(
     best: Float[np.ndarray, " S"],
     policy: Float[Array, "S A"],
     previous: Float[Array, "S A"],
-) -> Float[Array, "S A"]:
-    """Return the greedy policy, with the previous one where that is as good up to rounding."""
+) -> Float[Array, "S A"] | None:
+    """Return the greedy policy, with the previous one where that is as good up to rounding.
+
+    None if it does not terminate.
+    """
     before = bellman.policy_backup(mdp, regularizer, previous, value)
     # an improvement by less than the value is wrong is none
     wrong = float(np.max(np.abs(before - value), initial=0.0))
@@ -142,9 +145,10 @@ def _keep_what_is_best(
     keep = before >= best - noise
     actions, old = find_actions(policy), find_actions(previous)
     if actions is None or old is None:
-        return np.where(keep[:, None], np.asarray(previous), np.asarray(policy))
-    # it has the part of NumPy's interface that users of a policy need
-    return cast("Array", DeterministicPolicy(np.where(keep, old, actions), mdp.n_actions))
+        kept = np.where(keep[:, None], np.asarray(previous), np.asarray(policy))
+    else:  # it has the part of NumPy's interface that users of a policy need
+        kept = cast("Array", DeterministicPolicy(np.where(keep, old, actions), mdp.n_actions))
+    return None if find_non_terminating_states(mdp, np.asarray(kept) > 0).any() else kept
 
 
 def _find_terminating_greedy(
@@ -160,7 +164,7 @@ def _find_terminating_greedy(
     A mixed policy is kept only if no pure one is found: its chain has many more cycles.
     """
     if previous is not None and find_actions(previous) is not None:
-        kept = _keep_if_it_ends(mdp, regularizer, value, best, policy, previous)
+        kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
         if kept is not None:
             return kept
     allowed = permitted(mdp, regularizer)
@@ -174,20 +178,7 @@ def _find_terminating_greedy(
             # it has the part of NumPy's interface that users of a policy need
             return cast("Array", chosen)
     if previous is not None:
-        kept = _keep_if_it_ends(mdp, regularizer, value, best, policy, previous)
+        kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
         if kept is not None:
             return kept
     return policy
-
-
-def _keep_if_it_ends(
-    mdp: MDP,
-    regularizer: Regularizer,
-    value: Float[Array, " S"],
-    best: Float[np.ndarray, " S"],
-    policy: Float[Array, "S A"],
-    previous: Float[Array, "S A"],
-) -> Float[Array, "S A"] | None:
-    """Return the policy of :func:`_keep_what_is_best`, or None if it does not terminate."""
-    kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
-    return None if find_non_terminating_states(mdp, np.asarray(kept) > 0).any() else kept
